@@ -1,0 +1,49 @@
+# The version that the binary reports; a release build sets it.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+
+# It has to know the Go release of go.mod.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+SCRIPTS := .ci/run $(wildcard scripts/*.sh)
+
+# The binary is static, and tests are of what is shipped.
+export CGO_ENABLED := 0
+
+# Where Debian has nft and iptables, which PATH leaves out for users.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test lint bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: build ## show shunt at work in a throwaway network namespace (root, or a user namespace)
+	scripts/demo.sh
+
+build: ## build bin/shunt
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/shunt ./cmd/shunt
+
+test: ## install what the tests need, run them, and print the coverage
+	scripts/deps.sh
+	mkdir -p coverage
+	go test -coverpkg=./... -coverprofile=coverage/profile ./...
+	@go tool cover -func=coverage/profile | tail -n 1
+
+lint: ## check the format of the code and what vet, staticcheck and, if it is there, shellcheck find
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "not in gofmt's format:" $$files; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); fi
+
+bench: build ## measure speed and size against the bare tools, as ratios
+	scripts/bench.sh
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what the other targets made
+	rm -rf bin coverage

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs the commands that the tests run, on Debian and Ubuntu; elsewhere
+# says which are missing and what to install. Says nothing if none is. Tests
+# skip what they cannot run, so only under CI=true is a missing one an error.
+set -euo pipefail
+
+PATH=$PATH:/usr/sbin:/sbin # where Debian has them, and users' PATH has not
+
+# missing prints the commands that are not there.
+missing() {
+	local command
+	for command in iptables-legacy iptables-nft nft ip; do
+		command -v "$command" >/dev/null || echo "$command"
+	done
+}
+
+# as_root runs a command as root, if there is a way.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "deps: not root, and there is no sudo" >&2
+		return 1
+	fi
+}
+
+# package prints the Debian and Ubuntu package of a command.
+package() {
+	case $1 in
+	iptables-*) echo iptables ;;
+	nft) echo nftables ;;
+	ip) echo iproute2 ;;
+	esac
+}
+
+absent=$(missing)
+[ -n "$absent" ] || exit 0
+
+if command -v apt-get >/dev/null; then
+	mapfile -t packages < <(for command in $absent; do package "$command"; done | sort -u)
+	echo "deps: installing ${packages[*]}"
+	if ! { as_root apt-get -qq update &&
+		as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null; }; then
+		echo "deps: apt-get failed" >&2
+	fi
+	absent=$(missing)
+	[ -n "$absent" ] || exit 0
+fi
+
+cat >&2 <<END
+deps: missing, so that tests which need them are skipped:
+$(for command in $absent; do echo "  $command"; done)
+The packages that have them:
+  Debian, Ubuntu  iptables nftables iproute2
+  Fedora          iptables-nft iptables-legacy nftables iproute
+  Alpine          iptables iptables-legacy nftables iproute2
+  Arch            iptables nftables iproute2
+END
+[ "${CI:-}" != true ]

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func userIDs() numbering {
+	return numbering{one: "user id", max: uint32(MaxID), example: "1000-1999"}
+}
+
+// ParseIDs reads a comma list of user ids N and inclusive ranges A-B, 0 to
+// MaxID, by the rules of ParsePorts.
+func ParseIDs(text string) (IDSet, error) {
+	spans, err := parseSpans(text, userIDs())
+	if err != nil {
+		return nil, err
+	}
+	return idSet(spans), nil
+}
+
+// ParseID reads one user or group id, 0 to MaxID; -1 is NoID.
+func ParseID(text string) (ID, error) {
+	id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil || ID(id) < NoID || ID(id) > MaxID || strings.ContainsRune(text, '+') {
+		return NoID, fmt.Errorf("%s is not a user or group id: want a number from 0 to %d, or -1 for none",
+			quote(text), int64(MaxID))
+	}
+	return ID(id), nil
+}
+
+// String returns the number; NoID is "-1".
+func (id ID) String() string { return strconv.FormatInt(int64(id), 10) }
+
+// idSet merges spans, which it may reorder.
+func idSet(spans []span) IDSet {
+	if len(spans) == 0 {
+		return nil
+	}
+	merged := mergeSpans(spans)
+	set := make(IDSet, len(merged))
+	for i, s := range merged {
+		set[i] = IDRange{s.first, s.last}
+	}
+	return set
+}
+
+// String returns the canonical list, "0,1000-1999": ParseIDs reads it back as
+// the same set.
+func (s IDSet) String() string {
+	var list []byte
+	for _, r := range s {
+		list = appendSpan(list, r.First, r.Last)
+	}
+	return string(list)
+}
+
+// Contains reports whether id is in the set; NoID never is.
+func (s IDSet) Contains(id ID) bool {
+	_, found := slices.BinarySearchFunc(s, id, func(r IDRange, id ID) int {
+		switch {
+		case ID(r.Last) < id:
+			return -1
+		case ID(r.First) > id:
+			return 1
+		}
+		return 0
+	})
+	return found
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"io"
+	"strings"
+)
+
+// layer holds the values that one kind of source gives, by the index of
+// their setting.
+type layer [][]Value
+
+// Load reads all layers: defaults, then the file of --config, then SHUNT_*
+// variables, then flags. Of each setting the highest layer that gives it
+// counts, and a list that one layer gives several times is put together.
+// skip-ports, by the same rule, adds to what both skip lists have at the end.
+// An InputError says which value is wrong; every given value is checked, also
+// one that a higher layer replaces. Load does not validate: annotations may
+// be merged first.
+//
+// stdin is read for --config - only.
+func (f *Flags) Load(lookupEnv func(string) (string, bool), stdin io.Reader) (Config, error) {
+	c := f.names.defaults()
+	path, err := f.file()
+	if err != nil {
+		return Config{}, err
+	}
+	file, err := readFile(path, stdin, f.settings)
+	if err != nil {
+		return Config{}, err
+	}
+	environment, warnings := envLayer(lookupEnv, f.settings)
+	c.Warnings = append(c.Warnings, warnings...)
+	flags, err := f.values()
+	if err != nil {
+		return Config{}, err
+	}
+	if err := c.apply(f.settings, file, environment, flags); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// apply sets what the layers give, lowest first.
+func (c *Config) apply(settings []Setting, layers ...layer) error {
+	both := -1
+	for i, s := range settings {
+		if s.Name == settingSkipPorts {
+			both = i
+			continue
+		}
+		for _, l := range layers {
+			if err := s.Set(c, l[i]...); err != nil {
+				return err
+			}
+		}
+	}
+	var highest []Value
+	for _, l := range layers {
+		if len(l[both]) == 0 {
+			continue
+		}
+		highest = l[both]
+		var unused Config // a value that is replaced is checked all the same
+		if err := settings[both].Set(&unused, highest...); err != nil {
+			return err
+		}
+	}
+	return settings[both].Set(c, highest...)
+}
+
+// envLayer reads the settings' variables. Others that begin with SHUNT_ are
+// none of ours: Kubernetes gives every container SHUNT_PORT and the like when
+// there is a Service called shunt. One of ours can be such a variable too
+// (SHUNT_ADMIN_PORT=tcp://10.0.0.1:80 for a Service called shunt-admin); it is
+// known by its value, and is passed over with a warning.
+func envLayer(lookup func(string) (string, bool), settings []Setting) (layer, []string) {
+	l := make(layer, len(settings))
+	var warnings []string
+	for i, s := range settings {
+		text, ok := lookup(s.Env())
+		if !ok {
+			continue
+		}
+		source := Source("environment " + s.Env())
+		if s.Kind == KindPort && strings.Contains(text, "://") {
+			warnings = append(warnings, string(source)+": "+quote(text)+
+				" is what Kubernetes sets for a Service of that name: ignored")
+			continue
+		}
+		l[i] = []Value{{Source: source, Text: text}}
+	}
+	return l, warnings
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func portNumbers() numbering {
+	return numbering{one: "port", max: 65535, example: "4000-4100"}
+}
+
+// ParsePorts reads a comma list of ports N and inclusive ranges A-B, 0 to
+// 65535, with spaces trimmed. An empty text is an empty set. Overlapping,
+// touching and repeated entries are merged. An error names the first bad
+// entry and what would be right.
+func ParsePorts(text string) (PortSet, error) {
+	spans, err := parseSpans(text, portNumbers())
+	if err != nil {
+		return nil, err
+	}
+	return portSet(spans), nil
+}
+
+// ParsePort reads the one port that something listens on: 1 to 65535 (port 0
+// asks the kernel to choose one, so nothing can be redirected to it).
+func ParsePort(text string) (uint16, error) {
+	port, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
+	if err != nil || port == 0 {
+		return 0, fmt.Errorf("%s is not a usable port: want a number from 1 to 65535", quote(text))
+	}
+	return uint16(port), nil
+}
+
+// portSet merges spans, which it may reorder.
+func portSet(spans []span) PortSet {
+	if len(spans) == 0 {
+		return nil
+	}
+	merged := mergeSpans(spans)
+	set := make(PortSet, len(merged))
+	for i, s := range merged {
+		set[i] = PortRange{uint16(s.first), uint16(s.last)}
+	}
+	return set
+}
+
+func (s PortSet) spans() []span {
+	spans := make([]span, len(s))
+	for i, r := range s {
+		spans[i] = span{uint32(r.First), uint32(r.Last)}
+	}
+	return spans
+}
+
+// String returns the canonical list, "80,4000-4100": ParsePorts reads it back
+// as the same set.
+func (s PortSet) String() string {
+	var list []byte
+	for _, r := range s {
+		list = appendSpan(list, uint32(r.First), uint32(r.Last))
+	}
+	return string(list)
+}
+
+// Contains reports whether port is in the set.
+func (s PortSet) Contains(port uint16) bool {
+	_, found := slices.BinarySearchFunc(s, port, func(r PortRange, port uint16) int {
+		switch {
+		case r.Last < port:
+			return -1
+		case r.First > port:
+			return 1
+		}
+		return 0
+	})
+	return found
+}
+
+// Union returns the merged set of s and the others, in storage of its own.
+func (s PortSet) Union(others ...PortSet) PortSet {
+	spans := s.spans()
+	for _, other := range others {
+		spans = append(spans, other.spans()...)
+	}
+	return portSet(spans)
+}
+
+// everything reports whether no port that a connection can have is left out.
+func (s PortSet) everything() bool {
+	return len(s) == 1 && s[0].First <= 1 && s[0].Last == 65535
+}

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// span is an inclusive range of ports or ids, the form in which both are
+// parsed and merged.
+type span struct {
+	first, last uint32
+}
+
+// numbering says what the numbers of a list are, for parsing and for errors.
+type numbering struct {
+	one     string // "port"
+	max     uint32
+	example string // a range, for the error
+}
+
+// parseSpans reads a comma list of N or A-B. Spaces around entries and
+// numbers do not count, an empty text is an empty list. The result is in the
+// order of the text and may overlap.
+func parseSpans(text string, n numbering) ([]span, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var spans []span
+	for entry := range strings.SplitSeq(text, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			return nil, emptyEntry(text, len(spans), n.one+"s")
+		}
+		low, high, isRange := strings.Cut(entry, "-")
+		if !isRange {
+			high = low
+		}
+		first, okFirst := n.parse(low)
+		last, okLast := n.parse(high)
+		switch {
+		case !okFirst || !okLast:
+			return nil, fmt.Errorf("%s is not a %s: want a number from 0 to %d or a range such as %s",
+				quote(entry), n.one, n.max, n.example)
+		case first > last:
+			return nil, fmt.Errorf("%s is a descending range: want the lower %s first, %d-%d",
+				quote(entry), n.one, last, first)
+		}
+		spans = append(spans, span{first, last})
+	}
+	return spans, nil
+}
+
+// emptyEntry is the error for nothing between two commas, or beside one.
+func emptyEntry(text string, index int, what string) error {
+	return fmt.Errorf("%s has an empty entry (number %d): want %s separated by single commas",
+		quote(text), index+1, what)
+}
+
+func (n numbering) parse(text string) (uint32, bool) {
+	v, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
+	return uint32(v), err == nil && uint32(v) <= n.max
+}
+
+// mergeSpans sorts spans in place and joins those that overlap or touch.
+func mergeSpans(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	merged := spans[:0]
+	for _, s := range spans {
+		if n := len(merged); n > 0 && uint64(s.first) <= uint64(merged[n-1].last)+1 {
+			merged[n-1].last = max(merged[n-1].last, s.last)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+// appendSpan appends the canonical text of one range to a comma list.
+func appendSpan(list []byte, first, last uint32) []byte {
+	if len(list) > 0 {
+		list = append(list, ',')
+	}
+	list = strconv.AppendUint(list, uint64(first), 10)
+	if last != first {
+		list = append(list, '-')
+		list = strconv.AppendUint(list, uint64(last), 10)
+	}
+	return list
+}

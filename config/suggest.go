@@ -1,0 +1,77 @@
+package config
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// FlagError turns an error of the flag parser into an InputError of one line
+// that suggests the flag that was probably meant. pflag.ErrHelp and nil come
+// back as they are.
+func FlagError(fs *pflag.FlagSet, err error) error {
+	if err == nil || errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return &InputError{err}
+	}
+	if shorthands := unknown.GetSpecifiedShortnames(); shorthands != "" {
+		if shorthands == unknown.GetSpecifiedName() {
+			return inputf("unknown flag -%s: see --help", shorthands)
+		}
+		return inputf("unknown flag -%s in -%s: see --help", unknown.GetSpecifiedName(), shorthands)
+	}
+	name := unknown.GetSpecifiedName()
+	var known []string
+	fs.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if guess := Suggest(name, known); guess != "" {
+		return inputf("unknown flag --%s: did you mean --%s?", name, guess)
+	}
+	return inputf("unknown flag --%s: see --help", name)
+}
+
+// Suggest returns the known name that was probably meant by name: the one
+// that takes the fewest edits, where leaving off the end counts as two; empty
+// if none is near. Case and underscores for dashes count for nothing.
+func Suggest(name string, known []string) string {
+	const longest = 64 // no name is near this long, and the cost is its square
+	if len(name) > longest {
+		return ""
+	}
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	best, least := "", 2+len(name)/4
+	for _, k := range known {
+		cost := edits(name, k)
+		if len(name) > 3 && strings.HasPrefix(k, name) {
+			cost = min(cost, 2)
+		}
+		if cost < least {
+			best, least = k, cost
+		}
+	}
+	return best
+}
+
+// edits counts the bytes to insert, delete or replace to make b of a.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

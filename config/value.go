@@ -1,0 +1,214 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Value is a setting's value as text, with where it stands.
+type Value struct {
+	Source Source // "flag --skip-inbound-ports", "file shunt.yaml"
+	Key    string // the name within Source, for errors; empty if Source says it
+	Text   string
+}
+
+// fault prefixes err with where the value stands.
+func (v Value) fault(err error) error {
+	return inputf("%s: %w", v.place(), err)
+}
+
+// place says where the value stands.
+func (v Value) place() string {
+	if v.Key != "" {
+		return string(v.Source) + ": " + v.Key
+	}
+	return string(v.Source)
+}
+
+// Set gives the setting the values of one layer, in place of what it had: of
+// a list all of them together, of anything else the last. It notes the source,
+// adds warnings, and changes nothing if one of the values is wrong; the error
+// is an InputError that names the value and its source. skip-ports is the
+// exception: it adds to what the two lists have. No values: no change.
+func (s Setting) Set(c *Config, values ...Value) error {
+	if len(values) == 0 {
+		return nil
+	}
+	var err error
+	switch field := s.field(c).(type) {
+	case *uint16:
+		err = setLast(field, values, ParsePort)
+	case *ID:
+		err = setLast(field, values, ParseID)
+	case *bool:
+		err = setLast(field, values, parseBool)
+	case *string:
+		err = setLast(field, values, s.parseChoice)
+	case *time.Duration:
+		if s.Kind == KindSeconds {
+			err = setLast(field, values, parseSeconds)
+		} else {
+			err = setLast(field, values, parseDuration)
+		}
+	case *PortSet:
+		var spans []span
+		if spans, err = allSpans(values, portNumbers()); err == nil {
+			*field = portSet(spans)
+		}
+	case *IDSet:
+		var spans []span
+		if spans, err = allSpans(values, userIDs()); err == nil {
+			*field = idSet(spans)
+		}
+	case *SubnetSet:
+		err = setSubnets(c, field, values)
+	case bothLists:
+		return s.addToBoth(c, field, values)
+	}
+	if err != nil {
+		return err
+	}
+	c.Sources = c.Sources.with(s.Name, s.sourceOf(values))
+	return nil
+}
+
+// Get returns the setting's value in canonical text, which Set reads back as
+// the same value. skip-ports has no value of its own: its text is empty.
+func (s Setting) Get(c *Config) string {
+	switch field := s.field(c).(type) {
+	case *uint16:
+		return strconv.Itoa(int(*field))
+	case *bool:
+		return strconv.FormatBool(*field)
+	case *string:
+		return *field
+	case *time.Duration:
+		if s.Kind == KindSeconds {
+			return strconv.FormatInt(int64(*field/time.Second), 10)
+		}
+		return field.String()
+	case fmt.Stringer: // *ID and the sets
+		return field.String()
+	}
+	return ""
+}
+
+// sourceOf names the values that count.
+func (s Setting) sourceOf(values []Value) Source {
+	if !s.Kind.isList() {
+		return values[len(values)-1].Source
+	}
+	sources := make([]Source, len(values))
+	for i, v := range values {
+		sources[i] = v.Source
+	}
+	return joinSources(sources...)
+}
+
+func (s Setting) addToBoth(c *Config, both bothLists, values []Value) error {
+	spans, err := allSpans(values, portNumbers())
+	if err != nil {
+		return err
+	}
+	if len(spans) == 0 {
+		return nil // adds nothing, so it is not a source of anything
+	}
+	set, source := portSet(spans), s.sourceOf(values)
+	*both.inbound = both.inbound.Union(set)
+	*both.outbound = both.outbound.Union(set)
+	c.addSource(settingSkipInboundPorts, source)
+	c.addSource(settingSkipOutboundPorts, source)
+	return nil
+}
+
+// setLast parses all values, so that a bad one is an error even where a later
+// one replaces it, and keeps the last.
+func setLast[T any](field *T, values []Value, parse func(string) (T, error)) error {
+	var last T
+	for _, v := range values {
+		parsed, err := parse(v.Text)
+		if err != nil {
+			return v.fault(err)
+		}
+		last = parsed
+	}
+	*field = last
+	return nil
+}
+
+func allSpans(values []Value, n numbering) ([]span, error) {
+	var all []span
+	for _, v := range values {
+		spans, err := parseSpans(v.Text, n)
+		if err != nil {
+			return nil, v.fault(err)
+		}
+		all = append(all, spans...)
+	}
+	return all, nil
+}
+
+func setSubnets(c *Config, field *SubnetSet, values []Value) error {
+	const most = 3 // remarks of one kind on one value; a list can have thousands
+	var all []netip.Prefix
+	var remarks []string
+	for _, v := range values {
+		prefixes, warnings, err := parsePrefixes(v.Text)
+		if err != nil {
+			return v.fault(err)
+		}
+		all = append(all, prefixes...)
+		for _, w := range warnings[:min(most, len(warnings))] {
+			remarks = append(remarks, fmt.Sprintf("%s: %s", v.place(), w))
+		}
+		if more := len(warnings) - most; more > 0 {
+			remarks = append(remarks, fmt.Sprintf("%s: %d more subnets have host bits set", v.place(), more))
+		}
+	}
+	*field = mergePrefixes(all)
+	c.Warnings = slices.Concat(c.Warnings, remarks)
+	return nil
+}
+
+func (s Setting) parseChoice(text string) (string, error) {
+	choice := strings.TrimSpace(text)
+	if !slices.Contains(s.Choices, choice) {
+		return "", fmt.Errorf("%s is not known: want %s", quote(text), s.wants())
+	}
+	return choice, nil
+}
+
+func parseBool(text string) (bool, error) {
+	v, err := strconv.ParseBool(strings.TrimSpace(text))
+	if err != nil {
+		return false, fmt.Errorf("%s is neither true nor false", quote(text))
+	}
+	return v, nil
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(strings.TrimSpace(text))
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%s is not a usable duration: want more than zero, such as 5s or 500ms", quote(text))
+	}
+	return d, nil
+}
+
+// maxCloseWait is what every kernel takes: nf_conntrack's time-outs are set
+// through proc_dointvec_jiffies, which refuses more than INT_MAX / HZ seconds
+// (kernel/sysctl.c), and HZ is at most 1000.
+const maxCloseWait = math.MaxInt32 / 1000 * time.Second
+
+func parseSeconds(text string) (time.Duration, error) {
+	const most = uint64(maxCloseWait / time.Second)
+	secs, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
+	if err != nil || secs > most {
+		return 0, fmt.Errorf("%s is not a usable number of seconds: want a whole number from 0 to %d", quote(text), most)
+	}
+	return time.Duration(secs) * time.Second, nil
+}

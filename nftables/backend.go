@@ -1,0 +1,189 @@
+// Package nftables holds shunt's rules in native nftables, over netlink: a
+// table of its own with two base chains and a named interval set for each
+// list. It works in the calling thread's network namespace, needs no program
+// beside the kernel, and changes no table but its own.
+package nftables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	gnft "github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"shunt/plan"
+)
+
+// Name is the backend's name.
+const Name = "nftables"
+
+// Backend applies plans in one network namespace. It must be used from the
+// thread that opened it, or any other in the same namespace, and by one
+// goroutine at a time.
+type Backend struct {
+	sock  *socket    // for reading
+	conn  *gnft.Conn // for writing, opened by the first commit
+	stamp string
+	live  live
+}
+
+// Open returns a backend for the calling thread's network namespace. The
+// stamp (a version, a plan's hash) goes into comments; it may be empty.
+func Open(stamp string) (*Backend, error) {
+	s, err := dial()
+	if err != nil {
+		return nil, explain("open nftables", err)
+	}
+	return &Backend{sock: s, stamp: stamp}, nil
+}
+
+// Close releases the backend's sockets. The rules stay.
+func (b *Backend) Close() {
+	b.sock.close()
+	if b.conn != nil {
+		_ = b.conn.CloseLasting()
+	}
+}
+
+// Name returns "nftables".
+func (b *Backend) Name() string { return Name }
+
+// Render returns the plan as text for `nft -f`.
+func (b *Backend) Render(p plan.Plan) string { return Render(p, b.stamp) }
+
+// Line returns one rule as nft writes it, without its counter.
+func (b *Backend) Line(r plan.Rule) string { return Line(r) }
+
+// tableFor returns the table that the plan stands in. With IPv6 off it has
+// the family ip, so that IPv6 packets never meet it.
+func tableFor(p plan.Plan) tableID {
+	if p.IPv6 {
+		return tableID{unix.NFPROTO_INET, tableName}
+	}
+	return tableID{unix.NFPROTO_IPV4, tableName}
+}
+
+// Expand returns the plan in this backend's shape.
+func (b *Backend) Expand(p plan.Plan) plan.State {
+	rs := shape(p, tableFor(p))
+	return plan.State{Sections: []plan.Section{
+		rs.section(inboundChain, rs.in),
+		rs.section(outboundChain, rs.out),
+	}}
+}
+
+func (rs ruleset) section(chain string, rules []kernelRule) plan.Section {
+	s := plan.Section{Name: rs.table.String() + " " + chain, Spec: wantSpec(chain)}
+	for _, r := range rules {
+		s.Rules = append(s.Rules, r.Rule)
+	}
+	return s
+}
+
+// Read returns what the kernel holds of ours, and remembers it for Apply and
+// Clear.
+func (b *Backend) Read(context.Context) (plan.State, error) {
+	l, err := b.sock.read()
+	if err != nil {
+		return plan.State{}, err
+	}
+	b.live = l
+	return l.state(), nil
+}
+
+// state describes what is live: the two chains of each table of ours, and
+// what else is in it, one line each.
+func (l live) state() plan.State {
+	var s plan.State
+	for _, t := range l.tables {
+		if stray := t.stray(); len(stray) > 0 {
+			s.Sections = append(s.Sections, plan.Section{Name: t.String(), Stray: stray})
+		}
+		for _, name := range []string{inboundChain, outboundChain} {
+			if c := t.chain(name); c != nil {
+				s.Sections = append(s.Sections, plan.Section{Name: t.String() + " " + name, Spec: c.spec, Rules: c.rules})
+			}
+		}
+	}
+	return s
+}
+
+// stray lists what is in a table of ours and should not be: the empty table
+// of a run that was killed, a dormant table, foreign chains, sets that no rule
+// of ours reads.
+func (t liveTable) stray() []string {
+	var out []string
+	if t.name == spareName {
+		out = append(out, "table left by an interrupted run")
+	}
+	if t.flags != 0 {
+		out = append(out, fmt.Sprintf("flags %#x (1 is dormant: its rules do not act)", t.flags))
+	}
+	if len(t.chains) == 0 {
+		out = append(out, "no chains")
+	}
+	for _, c := range t.chains {
+		if c.name != inboundChain && c.name != outboundChain {
+			out = append(out, "chain "+c.name)
+		}
+	}
+	for _, s := range t.sets {
+		if s.odd != "" {
+			out = append(out, "set "+s.name+": "+s.odd)
+		} else if !s.read {
+			out = append(out, "set "+s.name+", which no rule reads")
+		}
+	}
+	return out
+}
+
+// Clear deletes the tables that the last Read found, in one commit.
+func (b *Backend) Clear(context.Context) (commits int, err error) {
+	if len(b.live.tables) == 0 {
+		return 0, nil
+	}
+	return b.commit("delete shunt's nftables tables", func(tx *tx) {
+		for _, t := range b.live.tables {
+			tx.DelTable(t.object())
+		}
+	})
+}
+
+// tx is one batch being filled.
+type tx struct {
+	*gnft.Conn
+	stamp string
+}
+
+func (t tableID) object() *gnft.Table {
+	return &gnft.Table{Name: t.name, Family: gnft.TableFamily(t.family)}
+}
+
+// commit sends one batch, valid only at the generation that was read, and
+// moves that generation on by one: the kernel counts commits. It returns the
+// number of commits made.
+func (b *Backend) commit(doing string, fill func(*tx)) (int, error) {
+	if b.conn == nil {
+		c, err := gnft.New(gnft.AsLasting())
+		if err != nil {
+			return 0, explain(doing, err)
+		}
+		b.conn = c
+	}
+	fill(&tx{b.conn, b.stamp})
+	err := b.conn.FlushWithGenID(b.live.gen)
+	if errors.Is(err, unix.ENOENT) {
+		// Everything that the batch names was just read at this generation,
+		// so what is missing is a chain type or an expression.
+		return 0, fmt.Errorf("%s: %w: the kernel lacks a part of nf_tables (inet nat needs Linux 5.2): %w", doing, err, plan.ErrNotSupported)
+	}
+	if err != nil {
+		return 0, explain(doing, err)
+	}
+	b.live.gen++
+	if b.live.gen == 0 {
+		b.live.gen++ // the kernel leaves 0 out
+	}
+	return 1, nil
+}

@@ -1,0 +1,341 @@
+package nftables
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"shunt/plan"
+)
+
+// decoder turns one rule of the kernel into a plan.Rule by following what its
+// register holds from expression to expression. It knows the expressions that
+// compile writes, and nft's way of writing the same; anything else makes the
+// rule one that is not understood.
+type decoder struct {
+	family byte // the table's
+	sets   []liveSet
+	rule   plan.Rule
+	holds  source // what the register was loaded with
+	imm    []byte // the register's constant, if that is what it holds
+
+	atLeast []byte   // the lower end of a range whose upper end comes next
+	ended   bool     // a verdict was seen
+	odd     []string // what was not understood, in words
+}
+
+// source is what the register was loaded with.
+type source uint8
+
+const (
+	nothing source = iota
+	l4proto
+	nfproto
+	skuid
+	skgid
+	oifname
+	fibType
+	saddr4
+	daddr4
+	saddr6
+	daddr6
+	dport
+	constant
+	skuidBytes // turned to big-endian, for ranges
+	skgidBytes
+)
+
+// decodeRule reads the attributes of one NFT_MSG_NEWRULE.
+func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r plan.Rule, err error) {
+	d := decoder{family: family, sets: sets}
+	a := attrs{rest: body}
+	for a.next() {
+		switch a.kind {
+		case unix.NFTA_RULE_CHAIN:
+			chain = a.str()
+		case unix.NFTA_RULE_EXPRESSIONS:
+			list := a.nested()
+			for list.next() {
+				if err := d.expression(list.nested()); err != nil {
+					return chain, r, err
+				}
+			}
+			if err := list.fail("a rule's expressions"); err != nil {
+				return chain, r, err
+			}
+		case unix.NFTA_RULE_USERDATA:
+			if text := ruleComment(a.data); strings.HasPrefix(text, commentPrefix) {
+				d.rule.Name, _, _ = strings.Cut(text[len(commentPrefix):], " ")
+			}
+		}
+	}
+	if err := a.fail("a rule"); err != nil {
+		return chain, r, err
+	}
+	if !d.ended {
+		d.strange("no verdict")
+	}
+	if d.atLeast != nil {
+		d.strange("a range without an end")
+	}
+	d.rule.Match.NotUnderstood = strings.Join(d.odd, "; ")
+	return chain, d.rule, nil
+}
+
+func (d *decoder) strange(format string, args ...any) {
+	d.odd = append(d.odd, fmt.Sprintf(format, args...))
+}
+
+// expression reads one expression: a name and its own attributes.
+func (d *decoder) expression(a attrs) error {
+	var name string
+	var data attrs
+	for a.next() {
+		switch a.kind {
+		case unix.NFTA_EXPR_NAME:
+			name = a.str()
+		case unix.NFTA_EXPR_DATA:
+			data = a.nested()
+		}
+	}
+	if err := a.fail("an expression"); err != nil {
+		return err
+	}
+	if d.ended {
+		d.strange("%s after the verdict", name)
+		return nil
+	}
+	var v [maxAttr]value
+	for data.next() {
+		if data.kind < maxAttr {
+			v[data.kind] = value{data.data, true}
+		}
+	}
+	if err := data.fail("expression " + name); err != nil {
+		return err
+	}
+	switch name {
+	case "meta":
+		d.load(v[unix.NFTA_META_DREG], metaSource(v[unix.NFTA_META_KEY]), "meta")
+	case "payload":
+		d.load(v[unix.NFTA_PAYLOAD_DREG], payloadSource(v[:]), "payload")
+	case "fib":
+		src := nothing
+		if v[unix.NFTA_FIB_FLAGS].is(unix.NFTA_FIB_F_DADDR) && v[unix.NFTA_FIB_RESULT].is(unix.NFT_FIB_RESULT_ADDRTYPE) {
+			src = fibType
+		}
+		d.load(v[unix.NFTA_FIB_DREG], src, "fib")
+	case "byteorder":
+		d.byteorder(v[:])
+	case "cmp":
+		src, with := d.reads(v[unix.NFTA_CMP_SREG]), dataValue(v[unix.NFTA_CMP_DATA].data)
+		if v[unix.NFTA_CMP_OP].is(unix.NFT_CMP_EQ) {
+			d.compare(src, with)
+		} else {
+			d.bound(src, v[unix.NFTA_CMP_OP], with)
+		}
+	case "range":
+		if !v[unix.NFTA_RANGE_OP].is(unix.NFT_RANGE_EQ) {
+			d.strange("a range that is excluded")
+		}
+		d.ids(d.reads(v[unix.NFTA_RANGE_SREG]), dataValue(v[unix.NFTA_RANGE_FROM_DATA].data), dataValue(v[unix.NFTA_RANGE_TO_DATA].data))
+	case "lookup":
+		d.lookup(v[:])
+	case "counter":
+		d.rule.Counter = &plan.Counter{Bytes: v[unix.NFTA_COUNTER_BYTES].u64(), Packets: v[unix.NFTA_COUNTER_PACKETS].u64()}
+	case "immediate":
+		return d.immediate(v[:])
+	case "redir":
+		d.redirect(v[:])
+	default:
+		d.strange("expression %s", name)
+	}
+	return nil
+}
+
+// load notes what the register holds. Simple matches, nft's and ours, use the
+// first register only; any other is not followed.
+func (d *decoder) load(dreg value, src source, what string) {
+	if !dreg.is(reg) {
+		src = nothing
+	}
+	if src == nothing {
+		d.strange("%s that shunt does not write", what)
+	}
+	if d.atLeast != nil {
+		d.strange("a range without an end")
+		d.atLeast = nil
+	}
+	d.holds = src
+}
+
+// reads returns what an expression compares: what its source register holds.
+func (d *decoder) reads(sreg value) source {
+	if !sreg.is(reg) {
+		return nothing
+	}
+	return d.holds
+}
+
+func (d *decoder) byteorder(v []value) {
+	ok := v[unix.NFTA_BYTEORDER_OP].is(unix.NFT_BYTEORDER_HTON) && v[unix.NFTA_BYTEORDER_LEN].is(4) && v[unix.NFTA_BYTEORDER_SIZE].is(4)
+	src := d.reads(v[unix.NFTA_BYTEORDER_SREG])
+	switch {
+	case ok && src == skuid && v[unix.NFTA_BYTEORDER_DREG].is(reg):
+		d.holds = skuidBytes
+	case ok && src == skgid && v[unix.NFTA_BYTEORDER_DREG].is(reg):
+		d.holds = skgidBytes
+	default:
+		d.strange("a change of byte order")
+		d.holds = nothing
+	}
+}
+
+func (d *decoder) compare(src source, data []byte) {
+	m := &d.rule.Match
+	switch {
+	case src == l4proto && len(data) == 1 && data[0] == unix.IPPROTO_TCP:
+		m.TCP = true
+	case src == nfproto && len(data) == 1 && data[0] == unix.NFPROTO_IPV4 && m.Family != plan.IPv6:
+		m.Family = plan.IPv4
+	case src == nfproto && len(data) == 1 && data[0] == unix.NFPROTO_IPV6 && m.Family != plan.IPv4:
+		m.Family = plan.IPv6
+	case src == fibType && len(data) == 4 && binary.NativeEndian.Uint32(data) == unix.RTN_LOCAL:
+		m.DstLocal = true
+	case src == skuid && len(data) == 4 && m.UID == nil:
+		m.UID = single(binary.NativeEndian.Uint32(data))
+	case src == skgid && len(data) == 4 && m.GID == nil:
+		m.GID = single(binary.NativeEndian.Uint32(data))
+	case src == oifname && len(data) == ifNameSize && m.OutInterface == "":
+		m.OutInterface = strings.TrimRight(string(data), "\x00")
+	case src == dport && len(data) == 2 && m.DstPorts == nil:
+		p := binary.BigEndian.Uint16(data)
+		m.DstPorts = []plan.PortRange{{First: p, Last: p}}
+	default:
+		d.strange("a comparison with %x", data)
+	}
+}
+
+func single(id uint32) []plan.IDRange { return []plan.IDRange{{First: id, Last: id}} }
+
+// bound reads one end of a range: nft writes a range of ids as "at least"
+// followed by "at most".
+func (d *decoder) bound(src source, op value, with []byte) {
+	switch {
+	case op.is(unix.NFT_CMP_GTE) && d.atLeast == nil && len(with) == 4:
+		d.atLeast = with
+	case op.is(unix.NFT_CMP_LTE) && d.atLeast != nil:
+		d.ids(src, d.atLeast, with)
+		d.atLeast = nil
+	default:
+		d.strange("a comparison that shunt does not write, with %x", with)
+	}
+}
+
+// ids notes a range of ids, given as big-endian bytes.
+func (d *decoder) ids(src source, from, to []byte) {
+	m := &d.rule.Match
+	if len(from) == 4 && len(to) == 4 {
+		r := []plan.IDRange{{First: binary.BigEndian.Uint32(from), Last: binary.BigEndian.Uint32(to)}}
+		switch {
+		case src == skuidBytes && m.UID == nil:
+			m.UID = r
+			return
+		case src == skgidBytes && m.GID == nil:
+			m.GID = r
+			return
+		}
+	}
+	d.strange("a range from %x to %x", from, to)
+}
+
+func (d *decoder) lookup(v []value) {
+	name := strings.TrimRight(string(v[unix.NFTA_LOOKUP_SET].data), "\x00")
+	var s *liveSet
+	for i := range d.sets {
+		if d.sets[i].name == name {
+			s = &d.sets[i]
+			s.read = true
+		}
+	}
+	// NFTA_LOOKUP_FLAGS holds NFT_LOOKUP_F_INV; NFTA_LOOKUP_DREG makes it a map.
+	inverted := v[nftaLookupFlags].set && !v[nftaLookupFlags].is(0)
+	if s == nil || s.odd != "" || inverted || v[unix.NFTA_LOOKUP_DREG].set {
+		d.strange("a lookup in %s", name)
+		return
+	}
+	if len(s.elems) == 0 {
+		// An empty set matches nothing, an empty list in a Match everything.
+		d.strange("a lookup in %s, which is empty", name)
+		return
+	}
+	m := &d.rule.Match
+	src := d.reads(v[unix.NFTA_LOOKUP_SREG])
+	switch {
+	case src == dport && s.width == 2 && m.DstPorts == nil:
+		m.DstPorts = portRanges(s.elems)
+		return
+	case (src == saddr4 || src == daddr4) && s.width == 4 && d.confined(plan.IPv4):
+	case (src == saddr6 || src == daddr6) && s.width == 16 && d.confined(plan.IPv6):
+	default:
+		d.strange("a lookup in %s", name)
+		return
+	}
+	if list := prefixes(s.elems, s.width); src == saddr4 || src == saddr6 {
+		m.Src = list
+	} else {
+		m.Dst = list
+	}
+}
+
+// confined makes sure that the rule reads addresses of one family only: by the
+// table's family, or by a comparison before.
+func (d *decoder) confined(f plan.Family) bool {
+	if d.family == unix.NFPROTO_IPV4 && f == plan.IPv4 || d.family == unix.NFPROTO_IPV6 && f == plan.IPv6 {
+		d.rule.Match.Family = f
+	}
+	return d.rule.Match.Family == f
+}
+
+// nftaLookupFlags is NFTA_LOOKUP_FLAGS (linux/netfilter/nf_tables.h).
+const nftaLookupFlags = 5
+
+func (d *decoder) immediate(v []value) error {
+	if !v[unix.NFTA_IMMEDIATE_DREG].is(unix.NFT_REG_VERDICT) {
+		d.holds, d.imm = constant, dataValue(v[unix.NFTA_IMMEDIATE_DATA].data)
+		return nil
+	}
+	code, chain, err := verdict(v[unix.NFTA_IMMEDIATE_DATA].data)
+	if err != nil {
+		return err
+	}
+	d.ended = true
+	switch code {
+	case nfAccept, unix.NFT_RETURN:
+		// In a base chain, return ends in the policy, which is accept.
+		d.rule.Verdict = plan.Verdict{Kind: plan.Bypass}
+	case unix.NFT_JUMP, unix.NFT_GOTO:
+		d.rule.Verdict = plan.Verdict{Kind: plan.Jump, Chain: chain}
+	default:
+		d.rule.Verdict = plan.Verdict{Kind: plan.Other}
+		d.strange("verdict %d", code)
+	}
+	return nil
+}
+
+func (d *decoder) redirect(v []value) {
+	d.ended = true
+	min, max := v[unix.NFTA_REDIR_REG_PROTO_MIN], v[unix.NFTA_REDIR_REG_PROTO_MAX]
+	if d.reads(min) != constant || len(d.imm) < 2 || max.set && string(max.data) != string(min.data) {
+		d.rule.Verdict = plan.Verdict{Kind: plan.Other}
+		d.strange("a redirect that shunt does not write")
+		return
+	}
+	// Flags hold NF_NAT_RANGE_*; anything but PROTO_SPECIFIED spreads ports.
+	if f := v[unix.NFTA_REDIR_FLAGS]; f.set && !f.is(natRangeSpecified) && !f.is(0) {
+		d.strange("a redirect with flags %x", f.data)
+	}
+	d.rule.Verdict = plan.Verdict{Kind: plan.Redirect, Port: binary.BigEndian.Uint16(d.imm)}
+}

@@ -1,0 +1,178 @@
+package nftables
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	gnft "github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"shunt/plan"
+)
+
+// The chains of Linkerd's proxy-init and of shunt's iptables backend, in
+// table nat of the families ip and ip6.
+const (
+	natTable       = "nat"
+	redirectChain  = "PROXY_INIT_REDIRECT"
+	outputChain    = "PROXY_INIT_OUTPUT"
+	hookPrerouting = "PREROUTING"
+	hookOutput     = "OUTPUT"
+)
+
+// Leftovers are the rules that iptables-nft wrote for a sidecar proxy: chains
+// named PROXY_INIT_* and the jumps to them. They are found and deleted over
+// netlink, so that no iptables program is needed.
+type Leftovers struct {
+	backend *Backend
+	found   []leftover
+}
+
+// leftover is what is there in one table.
+type leftover struct {
+	table  tableID
+	chains []string
+	jumps  []jump         // from PREROUTING and OUTPUT
+	held   map[string]int // rules of others that lead to a chain of ours
+	rules  map[string]int // rules in each chain
+}
+
+type jump struct {
+	chain, to string
+	handle    uint64
+}
+
+// Leftovers returns the finder of iptables-nft's rules in the backend's
+// namespace. It uses the backend's sockets.
+func (b *Backend) Leftovers() *Leftovers { return &Leftovers{backend: b} }
+
+// Name returns "iptables-nft".
+func (l *Leftovers) Name() string { return "iptables-nft" }
+
+// Read returns what is there, counted rather than decoded: it only has to go.
+func (l *Leftovers) Read(context.Context) (plan.State, error) {
+	gen, err := l.backend.sock.consistent(func() (err error) {
+		l.found, err = l.backend.sock.leftovers()
+		return err
+	})
+	l.backend.live.gen = gen
+	var s plan.State
+	for _, t := range l.found {
+		for _, c := range t.chains {
+			s.Sections = append(s.Sections, plan.Section{
+				Name:  t.table.String() + " " + c,
+				Stray: []string{fmt.Sprintf("%d rules left by iptables-nft", t.rules[c])},
+			})
+		}
+	}
+	return s, err
+}
+
+// Clear deletes what the last Read found, in one commit. A chain that a rule
+// of somebody else's leads to is emptied and kept.
+func (l *Leftovers) Clear(context.Context) (commits int, err error) {
+	if len(l.found) == 0 {
+		return 0, nil
+	}
+	return l.backend.commit("delete the chains left by iptables-nft", func(tx *tx) {
+		for _, t := range l.found {
+			table := t.table.object()
+			for _, j := range t.jumps {
+				// Its error concerns rules without a handle only.
+				_ = tx.DelRule(&gnft.Rule{Table: table, Chain: &gnft.Chain{Name: j.chain, Table: table}, Handle: j.handle})
+			}
+			for _, c := range t.chains {
+				tx.FlushChain(&gnft.Chain{Name: c, Table: table})
+			}
+			for _, c := range t.chains {
+				if t.held[c] == 0 {
+					tx.DelChain(&gnft.Chain{Name: c, Table: table})
+				}
+			}
+		}
+	})
+}
+
+// leftovers looks for chains of ours in table nat, and if there are any, for
+// the rules that lead to them.
+func (s *socket) leftovers() ([]leftover, error) {
+	var found []leftover
+	err := s.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(family byte, body []byte) error {
+		table, c, err := decodeChain(body)
+		isIP := family == unix.NFPROTO_IPV4 || family == unix.NFPROTO_IPV6
+		if err != nil || !isIP || table != natTable || !isProxyInit(c.name) {
+			return err
+		}
+		id := tableID{family, natTable}
+		i := slices.IndexFunc(found, func(l leftover) bool { return l.table == id })
+		if i < 0 {
+			i = len(found)
+			found = append(found, leftover{table: id, held: map[string]int{}, rules: map[string]int{}})
+		}
+		found[i].chains = append(found[i].chains, c.name)
+		return nil
+	})
+	if err != nil {
+		return nil, explain("look for chains left by iptables-nft", err)
+	}
+	var out []leftover
+	for _, l := range found {
+		if err := s.hooked(&l); err != nil {
+			return nil, err
+		}
+		if l.dropHeld(); len(l.chains) > 0 {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// hooked finds the rules that lead to the chains of one table.
+func (s *socket) hooked(l *leftover) error {
+	err := s.dump(unix.NFT_MSG_GETRULE, l.table.family, stringAttr(nil, unix.NFTA_RULE_TABLE, natTable), func(_ byte, body []byte) error {
+		chain, rule, err := decodeRule(body, l.table.family, nil)
+		if err != nil {
+			return err
+		}
+		to := rule.Verdict.Chain
+		switch {
+		case isProxyInit(chain):
+			l.rules[chain]++
+		case !isProxyInit(to):
+		case chain == hookPrerouting || chain == hookOutput:
+			handle, err := ruleHandle(body)
+			if err != nil {
+				return err
+			}
+			l.jumps = append(l.jumps, jump{chain, to, handle})
+		default:
+			l.held[to]++
+		}
+		return nil
+	})
+	return explain("look for rules left by iptables-nft", err)
+}
+
+// dropHeld forgets chains of which nothing can be removed any more: empty,
+// not hooked by us, and kept only because a rule of others leads there.
+func (l *leftover) dropHeld() {
+	l.chains = slices.DeleteFunc(l.chains, func(c string) bool {
+		hooked := slices.ContainsFunc(l.jumps, func(j jump) bool { return j.to == c })
+		return l.held[c] > 0 && l.rules[c] == 0 && !hooked
+	})
+}
+
+func isProxyInit(chain string) bool {
+	return chain == redirectChain || chain == outputChain
+}
+
+func ruleHandle(body []byte) (handle uint64, err error) {
+	a := attrs{rest: body}
+	for a.next() {
+		if a.kind == unix.NFTA_RULE_HANDLE {
+			handle = a.u64()
+		}
+	}
+	return handle, a.fail("a rule's handle")
+}

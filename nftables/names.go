@@ -1,0 +1,67 @@
+package nftables
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// familyName returns a table's family as nft writes it.
+func familyName(f byte) string {
+	switch f {
+	case unix.NFPROTO_INET:
+		return "inet"
+	case unix.NFPROTO_IPV4:
+		return "ip"
+	case unix.NFPROTO_IPV6:
+		return "ip6"
+	}
+	return "family " + strconv.Itoa(int(f))
+}
+
+// hookName returns an inet, ip or ip6 hook as nft writes it
+// (linux/netfilter.h, enum nf_inet_hooks).
+func hookName(h uint32) string {
+	names := [...]string{
+		unix.NF_INET_PRE_ROUTING:  "prerouting",
+		unix.NF_INET_LOCAL_IN:     "input",
+		unix.NF_INET_FORWARD:      "forward",
+		unix.NF_INET_LOCAL_OUT:    "output",
+		unix.NF_INET_POST_ROUTING: "postrouting",
+	}
+	if h < uint32(len(names)) {
+		return names[h]
+	}
+	return strconv.Itoa(int(h))
+}
+
+// priorityDstNAT is NF_IP_PRI_NAT_DST (linux/netfilter_ipv4.h): where
+// destination addresses are translated, at prerouting and at output.
+const priorityDstNAT = -100
+
+// Verdicts of a base chain's policy (linux/netfilter.h).
+const (
+	nfDrop   = 0
+	nfAccept = 1
+)
+
+// chainSpec describes a base chain as nft writes it.
+func chainSpec(kind string, hook uint32, priority int32, policy uint32) string {
+	verdict := "accept"
+	if policy == nfDrop {
+		verdict = "drop"
+	}
+	return "type " + kind + " hook " + hookName(hook) + " priority " + strconv.Itoa(int(priority)) + "; policy " + verdict + ";"
+}
+
+// wantSpec is the specification of one of our base chains.
+func wantSpec(chain string) string {
+	return chainSpec("nat", wantHook(chain), priorityDstNAT, nfAccept)
+}
+
+func wantHook(chain string) uint32 {
+	if chain == outboundChain {
+		return unix.NF_INET_LOCAL_OUT
+	}
+	return unix.NF_INET_PRE_ROUTING
+}

@@ -1,0 +1,170 @@
+package nftables
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"shunt/plan"
+)
+
+// Render returns the plan as text for `nft -f`. Loading it on a namespace that
+// holds no rules of ours gives the same live rules as Apply. It replaces a
+// table of the same name: delete needs the table to exist, hence the add.
+func Render(p plan.Plan, stamp string) string {
+	rs := shape(p, tableFor(p))
+	b := fmt.Appendf(nil, "#!/usr/sbin/nft -f\n# shunt %s\ntable %s\ndelete table %[2]s\ntable %[2]s {\n", stamp, rs.table)
+	for _, s := range rs.sets {
+		b = fmt.Appendf(b, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t\tcomment \"%s\"\n\t\telements = {", s.name, typeName(s.width), stamp)
+		for i, e := range s.elems {
+			b = append(b, [...]string{", ", " "}[btoi(i == 0)]...)
+			b = appendInterval(b, e, s.width)
+		}
+		b = append(b, " }\n\t}\n\n"...)
+	}
+	for i, rules := range [][]kernelRule{rs.in, rs.out} {
+		chain := [...]string{inboundChain, outboundChain}[i]
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		b = fmt.Appendf(b, "\tchain %s {\n\t\t%s\n", chain, wantSpec(chain))
+		for n, r := range rules {
+			b = append(b, "\t\t"...)
+			b = appendMatch(b, r.Match, r.set, rs.table.family)
+			b = append(b, "counter "...)
+			b = appendVerdict(b, r.Verdict)
+			b = fmt.Appendf(b, " comment %q\n", comment(r.Name, stamp, n == len(rules)-1))
+		}
+		b = append(b, "\t}\n"...)
+	}
+	return string(append(b, "}\n"...))
+}
+
+// Line returns one rule as nft writes it, with its list in place of a set's
+// name and without its counter.
+func Line(r plan.Rule) string {
+	if r.Match.NotUnderstood != "" {
+		return r.Match.NotUnderstood
+	}
+	b := appendMatch(nil, r.Match, "", unix.NFPROTO_INET)
+	b = appendVerdict(b, r.Verdict)
+	if r.Name != "" {
+		b = fmt.Appendf(b, " comment \"%s%s\"", commentPrefix, r.Name)
+	}
+	return string(b)
+}
+
+// comment is a rule's comment; the stamp stands on each chain's last rule.
+func comment(name, stamp string, last bool) string {
+	if last && stamp != "" {
+		return commentPrefix + name + " " + stamp
+	}
+	return commentPrefix + name
+}
+
+// appendMatch writes a match, followed by a space if there is one.
+func appendMatch(b []byte, m plan.Match, setName string, family byte) []byte {
+	list := func(inline func()) {
+		if setName != "" {
+			b = append(append(append(b, '@'), setName...), ' ')
+			return
+		}
+		b = append(b, "{ "...)
+		inline()
+		b = append(b, " } "...)
+	}
+	addr := "ip "
+	if m.Family == plan.IPv6 {
+		addr = "ip6 "
+	}
+	switch {
+	case len(m.DstPorts) > 0:
+		b = append(b, "tcp dport "...)
+		list(func() { b = joined(b, m.DstPorts, plan.AppendPorts) })
+	case m.TCP:
+		b = append(b, "meta l4proto tcp "...)
+	}
+	if m.DstLocal {
+		b = append(b, "fib daddr type local "...)
+	}
+	if len(m.Src) > 0 {
+		b = append(append(b, addr...), "saddr "...)
+		list(func() { b = joined(b, m.Src, appendPrefix) })
+	}
+	if len(m.Dst) > 0 {
+		b = append(append(b, addr...), "daddr "...)
+		list(func() { b = joined(b, m.Dst, appendPrefix) })
+	}
+	if m.Family != plan.Any && len(m.Src)+len(m.Dst) == 0 && family == unix.NFPROTO_INET {
+		b = append(b, "meta nfproto "+[...]string{plan.IPv4: "ipv4", plan.IPv6: "ipv6"}[m.Family]+" "...)
+	}
+	if len(m.UID) > 0 {
+		b = append(joined(append(b, "meta skuid "...), m.UID, plan.AppendIDs), ' ')
+	}
+	if len(m.GID) > 0 {
+		b = append(joined(append(b, "meta skgid "...), m.GID, plan.AppendIDs), ' ')
+	}
+	if m.OutInterface != "" {
+		b = append(b, "oifname "+strconv.Quote(m.OutInterface)+" "...)
+	}
+	return b
+}
+
+func appendVerdict(b []byte, v plan.Verdict) []byte {
+	switch v.Kind {
+	case plan.Bypass:
+		return append(b, "accept"...)
+	case plan.Redirect:
+		return strconv.AppendUint(append(b, "redirect to :"...), uint64(v.Port), 10)
+	case plan.Jump:
+		return append(append(b, "jump "...), v.Chain...)
+	}
+	return append(b, "other"...)
+}
+
+func joined[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = one(b, v)
+	}
+	return b
+}
+
+func appendPrefix(b []byte, p netip.Prefix) []byte {
+	if p.IsSingleIP() {
+		return p.Addr().AppendTo(b)
+	}
+	return p.AppendTo(b)
+}
+
+// appendInterval writes an interval as nft does: a prefix where it is one.
+func appendInterval(b []byte, i interval, width int) []byte {
+	if width == 2 {
+		return plan.AppendPorts(b, portRanges([]interval{i})[0])
+	}
+	if p := prefixes([]interval{i}, width); len(p) == 1 {
+		return appendPrefix(b, p[0])
+	}
+	return i.last.addr(width).AppendTo(append(i.first.addr(width).AppendTo(b), '-'))
+}
+
+func typeName(width int) string {
+	switch width {
+	case 2:
+		return "inet_service"
+	case 4:
+		return "ipv4_addr"
+	}
+	return "ipv6_addr"
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

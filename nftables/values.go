@@ -1,0 +1,123 @@
+package nftables
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxAttr is more than the highest attribute of any expression that is read.
+const maxAttr = 16
+
+// value is one attribute of an expression, if it was there.
+type value struct {
+	data []byte
+	set  bool
+}
+
+// is reports whether the attribute is there and holds that number.
+func (v value) is(n uint32) bool {
+	return len(v.data) == 4 && binary.BigEndian.Uint32(v.data) == n
+}
+
+func (v value) u64() uint64 {
+	if len(v.data) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(v.data)
+}
+
+func metaSource(key value) source {
+	switch {
+	case key.is(unix.NFT_META_L4PROTO):
+		return l4proto
+	case key.is(unix.NFT_META_NFPROTO):
+		return nfproto
+	case key.is(unix.NFT_META_SKUID):
+		return skuid
+	case key.is(unix.NFT_META_SKGID):
+		return skgid
+	case key.is(unix.NFT_META_OIFNAME):
+		return oifname
+	}
+	return nothing
+}
+
+func payloadSource(v []value) source {
+	base, off, size := v[unix.NFTA_PAYLOAD_BASE], v[unix.NFTA_PAYLOAD_OFFSET], v[unix.NFTA_PAYLOAD_LEN]
+	network := base.is(unix.NFT_PAYLOAD_NETWORK_HEADER)
+	switch {
+	case base.is(unix.NFT_PAYLOAD_TRANSPORT_HEADER) && off.is(tcpDport) && size.is(2):
+		return dport
+	case network && off.is(ip4Saddr) && size.is(4):
+		return saddr4
+	case network && off.is(ip4Daddr) && size.is(4):
+		return daddr4
+	case network && off.is(ip6Saddr) && size.is(16):
+		return saddr6
+	case network && off.is(ip6Daddr) && size.is(16):
+		return daddr6
+	}
+	return nothing
+}
+
+// dataValue unwraps NFTA_DATA_VALUE.
+func dataValue(b []byte) []byte {
+	a := attrs{rest: b}
+	for a.next() {
+		if a.kind == unix.NFTA_DATA_VALUE {
+			return a.data
+		}
+	}
+	return nil
+}
+
+// verdict unwraps NFTA_DATA_VERDICT: its code and, for a jump, its chain.
+func verdict(b []byte) (code int32, chain string, err error) {
+	data := attrs{rest: b}
+	for data.next() {
+		if data.kind != unix.NFTA_DATA_VERDICT {
+			continue
+		}
+		a := data.nested()
+		for a.next() {
+			switch a.kind {
+			case unix.NFTA_VERDICT_CODE:
+				code = int32(a.u32())
+			case unix.NFTA_VERDICT_CHAIN:
+				chain = a.str()
+			}
+		}
+		if err := a.fail("a verdict"); err != nil {
+			return 0, "", err
+		}
+	}
+	return code, chain, data.fail("a verdict")
+}
+
+// Userdata is a list of type, length, value, one byte each for the first two
+// (libnftnl, udata.h). A rule's comment has type 0, a set's type 7.
+const (
+	udataRuleComment = 0
+	udataSetComment  = 7
+)
+
+func udata(b []byte, kind byte) string {
+	for len(b) >= 2 {
+		size := 2 + int(b[1])
+		if size > len(b) {
+			return ""
+		}
+		if b[0] == kind {
+			text := b[2:size]
+			if n := len(text); n > 0 && text[n-1] == 0 {
+				text = text[:n-1]
+			}
+			return string(text)
+		}
+		b = b[size:]
+	}
+	return ""
+}
+
+func ruleComment(b []byte) string { return udata(b, udataRuleComment) }

@@ -1,0 +1,120 @@
+package iptables
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"shunt/plan"
+)
+
+// Line returns one rule as iptables-save prints it, without the chain, the
+// counters and the stamp. The parts that were not understood follow the ones
+// that were.
+func (b *Backend) Line(r plan.Rule) string { return lineOf(r) }
+
+func lineOf(r plan.Rule) string { return string(appendSpec(nil, r, commentOf(r.Name))) }
+
+// appendSpec appends a rule in the order in which iptables-save prints it.
+func appendSpec(b []byte, r plan.Rule, comment string) []byte {
+	m := r.Match
+	if len(m.Src) > 0 {
+		b = append(b, "-s "...)
+		b = appendList(b, m.Src, appendPrefix)
+	}
+	if len(m.Dst) > 0 {
+		b = append(b, "-d "...)
+		b = appendList(b, m.Dst, appendPrefix)
+	}
+	if m.OutInterface != "" {
+		b = append(append(append(b, "-o "...), m.OutInterface...), ' ')
+	}
+	if m.TCP {
+		b = append(b, "-p tcp "...)
+	}
+	if len(m.DstPorts) > 0 {
+		b = append(b, "-m multiport --dports "...)
+		b = appendList(b, m.DstPorts, appendPorts)
+	}
+	if len(m.UID) > 0 {
+		b = append(b, "-m owner --uid-owner "...)
+		b = appendList(b, m.UID, plan.AppendIDs)
+	}
+	if len(m.GID) > 0 {
+		b = append(b, "-m owner --gid-owner "...)
+		b = appendList(b, m.GID, plan.AppendIDs)
+	}
+	if m.DstLocal {
+		b = append(b, "-m addrtype --dst-type LOCAL "...)
+	}
+	if m.NotUnderstood != "" {
+		b = append(append(b, m.NotUnderstood...), ' ')
+	}
+	if comment != "" || r.Name != "" {
+		b = append(b, "-m comment --comment "...)
+		b = append(appendQuoted(b, comment), ' ')
+	}
+	return appendVerdict(b, r.Verdict)
+}
+
+// appendVerdict appends the target. Other has none here: it was not
+// understood and stands there.
+func appendVerdict(b []byte, v plan.Verdict) []byte {
+	switch v.Kind {
+	case plan.Bypass:
+		return append(b, "-j RETURN"...)
+	case plan.Jump:
+		return append(append(b, "-j "...), v.Chain...)
+	case plan.Redirect:
+		b = append(b, "-j REDIRECT"...)
+		if v.Port != 0 {
+			b = append(b, " --to-ports "...)
+			b = strconv.AppendUint(b, uint64(v.Port), 10)
+		}
+		return b
+	}
+	if n := len(b); n > 0 && b[n-1] == ' ' {
+		b = b[:n-1]
+	}
+	return b
+}
+
+func appendList[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = one(b, v)
+	}
+	return append(b, ' ')
+}
+
+func appendPrefix(b []byte, p netip.Prefix) []byte { return p.AppendTo(b) }
+
+func appendPorts(b []byte, r plan.PortRange) []byte {
+	b = strconv.AppendUint(b, uint64(r.First), 10)
+	if r.First != r.Last {
+		b = append(b, ':')
+		b = strconv.AppendUint(b, uint64(r.Last), 10)
+	}
+	return b
+}
+
+// plainChars are those that iptables-save prints without quotes
+// (xtables_save_string in iptables' libxtables/xtables.c).
+const plainChars = "_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// appendQuoted appends a string as iptables-save prints it.
+func appendQuoted(b []byte, s string) []byte {
+	if s != "" && strings.Trim(s, plainChars) == "" {
+		return append(b, s...)
+	}
+	b = append(b, '"')
+	for i := range len(s) {
+		if c := s[i]; c == '"' || c == '\\' || c == '\'' {
+			b = append(b, '\\')
+		}
+		b = append(b, s[i])
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,118 @@
+package iptables
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// isolate puts the test's goroutine, for the rest of its life, on a thread of
+// its own in a network namespace of its own. The thread ends with the
+// goroutine, and the namespace with the thread.
+func isolate(t testing.TB) {
+	t.Helper()
+	if !hasCommands() {
+		skip(t, "needs iptables-legacy and iptables-nft, of the iptables package")
+	}
+	runtime.LockOSThread() // never unlocked
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		skip(t, "needs root or a user namespace to make a network namespace in: "+err.Error())
+	}
+}
+
+// skip skips a test that cannot run here, and fails it where all must run.
+func skip(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func hasCommands() bool {
+	for _, name := range []string{"iptables-legacy-restore", "ip6tables-legacy-restore", "iptables-nft-restore", "ip6tables-nft-restore"} {
+		if _, err := FindCommand(name); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// overVariants runs a test in a namespace of its own for each variant.
+func overVariants(t *testing.T, test func(*testing.T, string)) {
+	for _, mode := range []string{ModeLegacy, ModeNFT} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			isolate(t)
+			test(t, mode)
+		})
+	}
+}
+
+// sh runs a script in the test's namespace: $v is the variant's infix.
+func sh(t testing.TB, mode, script string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
+	cmd.Env = append(os.Environ(), "v="+mode, "PATH="+os.Getenv("PATH")+":"+commandDirs)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", script, err, out)
+	}
+	return string(out)
+}
+
+// saved returns the rules of one family, with counters, without what changes
+// from run to run.
+func saved(t testing.TB, mode, family string) string {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.Lines(sh(t, mode, family+"tables-$v-save -t nat -c")) {
+		if !strings.HasPrefix(line, "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+func backend(t testing.TB, mode string) *Backend {
+	t.Helper()
+	b, err := New(Options{Mode: mode, Stamp: "v=1 plan=0123456789ab", WaitSeconds: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// settled applies a plan and checks that it is then what is read.
+func settled(t testing.TB, b *Backend, p testPlan, commits int) {
+	t.Helper()
+	n := applied(t, b, p)
+	state, err := b.Read(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := b.Expand(p); !state.Equal(want) {
+		t.Errorf("live rules differ from the plan:\n%s\nwant:\n%s", textOf(b, state), textOf(b, want))
+	}
+	if n != commits {
+		t.Errorf("%d commits, want %d", n, commits)
+	}
+}
+
+// applied reads and applies, as a caller does.
+func applied(t testing.TB, b *Backend, p testPlan) int {
+	t.Helper()
+	if _, err := b.Read(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n, err := b.Apply(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,97 @@
+package iptables
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"shunt/plan"
+)
+
+// variant returns which variant a family's commands are: ModeLegacy or
+// ModeNFT. In plain mode that is the distribution's or an administrator's
+// choice, made by links, and following a link costs no child process. Only
+// where the link leads to some other program is that one asked. (go-iptables
+// finds the variant out too, by a child in every case, but keeps it to itself.)
+func (b *Backend) variant(ctx context.Context, fam plan.Family) (string, error) {
+	if b.opt.Mode != ModePlain {
+		return b.opt.Mode, nil
+	}
+	known := &b.variants[0]
+	if fam == plan.IPv6 {
+		known = &b.variants[1]
+	}
+	if *known != "" {
+		return *known, nil
+	}
+	path, err := b.find(b.command(fam, "restore"))
+	if err != nil {
+		return "", familyError(fam, err)
+	}
+	variant := variantOfLink(path)
+	if variant == "" {
+		version, err := b.run(ctx, fam, "restore", "", nil, "--version")
+		if err != nil {
+			return "", err
+		}
+		// "iptables-restore v1.8.9 (nf_tables)"; before 1.8 there was one
+		// variant, and no remark.
+		variant = ModeLegacy
+		if strings.Contains(version, "(nf_tables)") {
+			variant = ModeNFT
+		}
+	}
+	*known = variant
+	return variant, nil
+}
+
+// variantOfLink tells the variant by the name of the program at the end of a
+// chain of links; "" if that says nothing.
+func variantOfLink(path string) string {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return ""
+	}
+	switch name := filepath.Base(target); {
+	case name == "xtables-nft-multi" || strings.HasSuffix(name, "tables-nft-restore"):
+		return ModeNFT
+	case name == "xtables-legacy-multi" || strings.HasSuffix(name, "tables-legacy-restore"):
+		return ModeLegacy
+	case name == "xtables-multi": // before 1.8
+		return ModeLegacy
+	}
+	return ""
+}
+
+// LegacyNAT reports whether the calling thread's namespace has a nat table of
+// legacy iptables, for either family. It starts no child and makes no table.
+// Only root of the namespace's user namespace may ask: for others the error
+// wraps fs.ErrPermission.
+func LegacyNAT() (bool, error) {
+	v4, err4 := natExists(plan.IPv4)
+	v6, err6 := natExists(plan.IPv6)
+	return v4 || v6, errors.Join(err4, err6)
+}
+
+// natExists reports whether a family's legacy nat table exists. Any other way
+// to ask makes it: the kernel sets a table up on its first use in a namespace
+// (xt_find_table_lock in net/netfilter/x_tables.c), and from then on every
+// connection passes it.
+func natExists(fam plan.Family) (bool, error) {
+	text, err := os.ReadFile("/proc/thread-self/net/" + fam.String() + "_tables_names")
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // no legacy iptables in this kernel, or not yet
+	}
+	if err != nil {
+		return false, err
+	}
+	for name := range strings.Lines(string(text)) {
+		if strings.TrimSpace(name) == "nat" {
+			return true, nil
+		}
+	}
+	return false, nil
+}

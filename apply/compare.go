@@ -1,0 +1,99 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"shunt/plan"
+)
+
+// Comparison is what is live against what is planned.
+type Comparison struct {
+	Backend string // whose rules were compared
+	Live    plan.State
+	Want    plan.State
+	Beside  []Beside // rules of ours that other backends hold and should not
+
+	line func(plan.Rule) string
+}
+
+// Beside is what another owner has.
+type Beside struct {
+	Owner string
+	State plan.State
+}
+
+// Compare reads what is live and compares it with the plan. It compares with
+// the candidate that has rules of ours; if none has, with the first that can
+// be read.
+func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
+	var chosen *Comparison
+	var refusals []error
+	for _, c := range e.Candidates {
+		b, err := c.Open()
+		var have plan.State
+		if err == nil {
+			have, err = b.Read(ctx)
+		}
+		if errors.Is(err, plan.ErrNotSupported) {
+			refusals = append(refusals, fmt.Errorf("%s: %w", c.Name, err))
+			continue
+		}
+		if err != nil {
+			return Comparison{}, err
+		}
+		if chosen == nil || !have.Empty() {
+			chosen = &Comparison{Backend: b.Name(), Live: have, Want: b.Expand(p), line: b.Line}
+		}
+		if !have.Empty() {
+			break
+		}
+	}
+	if chosen == nil {
+		return Comparison{}, &noBackend{refusals}
+	}
+	owners, err := e.Owners()
+	if err != nil {
+		return Comparison{}, err
+	}
+	for _, o := range owners {
+		if o.Name() == chosen.Backend {
+			continue
+		}
+		have, err := o.Read(ctx)
+		if errors.Is(err, plan.ErrNotSupported) {
+			continue
+		}
+		if err != nil {
+			return Comparison{}, fmt.Errorf("look for rules of %s: %w", o.Name(), err)
+		}
+		if !have.Empty() {
+			chosen.Beside = append(chosen.Beside, Beside{o.Name(), have})
+		}
+	}
+	return *chosen, nil
+}
+
+// Equal reports whether the plan, and nothing else of ours, is live.
+func (c Comparison) Equal() bool { return len(c.Beside) == 0 && c.Live.Equal(c.Want) }
+
+// Text returns a unified diff, empty without a difference.
+func (c Comparison) Text() string {
+	var b strings.Builder
+	b.WriteString(Diff(c.Live, c.Want, c.line))
+	for _, o := range c.Beside {
+		b.WriteString(Diff(o.State, plan.State{}, c.line))
+	}
+	return b.String()
+}
+
+// Changes returns the differences for programs.
+func (c Comparison) Changes() []Change {
+	out := Changes(c.Live, c.Want, c.line)
+	for _, o := range c.Beside {
+		out = append(out, Changes(o.State, plan.State{}, c.line)...)
+	}
+	return out
+}

@@ -1,0 +1,98 @@
+package apply
+
+import (
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"shunt/plan"
+)
+
+// Diff compares what is live with what is planned, as a unified diff: lines
+// with a minus are live and should not be, lines with a plus are missing. It
+// is empty when there is no difference in meaning.
+func Diff(live, want plan.State, line func(plan.Rule) string) string {
+	if live.Equal(want) {
+		return ""
+	}
+	return string(diff.Diff("live", Text(live, line), "plan", Text(want, line)))
+}
+
+// longLine is where a list of ports or subnets is broken up, an entry a line,
+// so that a diff shows the entries that differ and not the whole list.
+const longLine = 200
+
+// Text returns a state for people and for comparison, a line a rule.
+func Text(s plan.State, line func(plan.Rule) string) []byte {
+	var b []byte
+	for _, sec := range s.Sections {
+		b = append(append(b, sec.Name...), '\n')
+		if sec.Spec != "" {
+			b = append(append(append(b, '\t'), sec.Spec...), '\n')
+		}
+		for _, stray := range sec.Stray {
+			b = append(append(append(b, "\t! "...), stray...), '\n')
+		}
+		for _, r := range sec.Rules {
+			text := line(r)
+			if len(text) > longLine {
+				text = strings.ReplaceAll(text, ", ", ",\n\t\t")
+			}
+			b = append(append(append(b, '\t'), text...), '\n')
+		}
+	}
+	return b
+}
+
+// Change is one difference in one section.
+type Change struct {
+	Section string `json:"section"`
+	Op      string `json:"op"` // "missing": planned and not live; "extra": live and not planned
+	Line    string `json:"line"`
+}
+
+// Changes is Diff for programs.
+func Changes(live, want plan.State, line func(plan.Rule) string) []Change {
+	var out []Change
+	for _, name := range sectionNames(want, live) {
+		a, b := named(live, name), named(want, name)
+		if len(a.Sections) == len(b.Sections) && a.Equal(b) {
+			continue
+		}
+		text := diff.Diff("live", Text(a, line), "plan", Text(b, line))
+		for _, l := range strings.Split(string(text), "\n") {
+			switch {
+			case strings.HasPrefix(l, "+++ "), strings.HasPrefix(l, "--- "):
+			case strings.HasPrefix(l, "+"):
+				out = append(out, Change{name, "missing", strings.TrimSpace(l[1:])})
+			case strings.HasPrefix(l, "-"):
+				out = append(out, Change{name, "extra", strings.TrimSpace(l[1:])})
+			}
+		}
+	}
+	return out
+}
+
+func sectionNames(states ...plan.State) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, s := range states {
+		for _, sec := range s.Sections {
+			if !seen[sec.Name] {
+				seen[sec.Name] = true
+				names = append(names, sec.Name)
+			}
+		}
+	}
+	return names
+}
+
+func named(s plan.State, name string) plan.State {
+	var out plan.State
+	for _, sec := range s.Sections {
+		if sec.Name == name {
+			out.Sections = append(out.Sections, sec)
+		}
+	}
+	return out
+}

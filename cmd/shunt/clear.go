@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shunt/config"
+)
+
+// clearRun is one call of `shunt clear`.
+type clearRun struct {
+	sys    *system
+	target target
+	logs   logFlags
+}
+
+func newClear(s *system) *cobra.Command {
+	r := &clearRun{sys: s}
+	cfg := config.Standard()
+	cmd := &cobra.Command{
+		Use:   "clear [flags]",
+		Short: "remove the rules",
+		Long: `Remove the rules of shunt and of Linkerd's proxy-init, whichever backend holds
+them. Nothing there is success. Connections that are redirected now are reset.
+It needs CAP_NET_ADMIN.`,
+		Example: `  shunt clear
+  sudo shunt clear --netns /run/netns/pod1`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context(), cfg) },
+	}
+	fs := cmd.Flags()
+	r.target.bind(fs)
+	fs.DurationVar(&cfg.LockTimeout, "lock-timeout", cfg.LockTimeout, "how long to wait for another run in the same namespace")
+	r.logs.bind(fs)
+	return cmd
+}
+
+func (r *clearRun) run(ctx context.Context, cfg config.Config) error {
+	log, err := r.logs.logger(r.sys)
+	if err != nil {
+		return err
+	}
+	if _, err := cfg.Validate(); err != nil {
+		return err
+	}
+	k := &kernel{cfg: cfg, log: log}
+	defer k.close()
+	return r.target.inside(ctx, cfg.LockTimeout, func() error {
+		commits, cleared, err := k.engine().Clear(ctx)
+		if err != nil {
+			if commits == 0 {
+				err = untouched{err}
+			}
+			return err
+		}
+		if len(cleared) == 0 {
+			log.Info("there is nothing to remove")
+			return nil
+		}
+		log.Info("the rules are removed", "backend", strings.Join(cleared, ", "), "commits", commits)
+		return nil
+	})
+}

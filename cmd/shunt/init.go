@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"shunt/apply"
+	"shunt/netns"
+)
+
+// initRun is one call of `shunt init`.
+type initRun struct {
+	request
+	target  target
+	dryRun  bool
+	useWait bool
+}
+
+func newInit(s *system) *cobra.Command {
+	r := &initRun{}
+	cmd := &cobra.Command{
+		Use:   "init [flags]",
+		Short: "apply the rules in a network namespace, and verify them",
+		Long: `Apply the rules in the current network namespace (a pod's, when this runs as its
+init container) or in another one, read them back, and compare. Rules that are
+already right are left alone; those of Linkerd's proxy-init and of an earlier
+run are taken over. It needs CAP_NET_ADMIN, and for iptables-legacy CAP_NET_RAW.`,
+		Example: `  shunt init --skip-outbound-ports 3306,5432
+  shunt init --config /etc/shunt/shunt.yaml
+  shunt init --netns /run/netns/pod1 --dry-run`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := r.run(cmd.Context())
+			if err != nil && !r.dryRun {
+				terminationMessage(cmd.CommandPath() + ": " + err.Error())
+			}
+			return err
+		},
+	}
+	if s.linkerd {
+		cmd.Use = "proxy-init [flags]"
+		cmd.Example = "  proxy-init -p 4143 -o 4140 -u 2102 --inbound-ports-to-ignore 4190,4191"
+	}
+	fs := cmd.Flags()
+	r.bind(cmd, s, "")
+	r.target.bind(fs)
+	fs.BoolVar(&r.dryRun, "dry-run", false, "print the rules that would be applied, and write nothing")
+	fs.BoolVar(&r.dryRun, "simulate", false, "Linkerd's name of --dry-run")
+	fs.BoolVarP(&r.useWait, "use-wait-flag", "w", false, "accepted for Linkerd: shunt always waits for the xtables lock, up to --lock-timeout")
+	hidden(fs, "simulate", "use-wait-flag")
+	return cmd
+}
+
+func (r *initRun) run(ctx context.Context) error {
+	start := time.Now()
+	req, err := r.resolve(ctx)
+	if err != nil {
+		return err
+	}
+	if r.dryRun {
+		return r.print(req)
+	}
+	k := req.kernel()
+	defer k.close()
+	return r.target.inside(ctx, req.cfg.LockTimeout, func() error {
+		res, err := k.engine().Apply(ctx, req.plan)
+		if err != nil {
+			if res.Commits == 0 {
+				err = untouched{err}
+			}
+			return err
+		}
+		req.log.Info(initMessage(res),
+			"backend", res.Backend, "reason", res.Reason,
+			"result", initResult(res), "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6,
+			"plan", req.plan.Hash(), "took", time.Since(start).Round(10*time.Microsecond).String())
+		return setCloseWait(req.cfg.CloseWait)
+	})
+}
+
+func initMessage(res apply.Result) string {
+	if !res.Changed {
+		return "the rules are right already"
+	}
+	return "the rules are applied and verified"
+}
+
+func initResult(res apply.Result) string {
+	switch {
+	case !res.Changed:
+		return "unchanged"
+	case len(res.Removed) > 0 && !res.Replaced:
+		return "took over from " + strings.Join(res.Removed, ", ")
+	case res.Replaced:
+		return "replaced"
+	}
+	return "new"
+}
+
+// print shows what would be applied, on standard output.
+func (r *initRun) print(req *resolved) error {
+	// A namespace that cannot be opened is an error in a dry run too.
+	ns, err := r.target.open()
+	if err != nil {
+		return untouched{err}
+	}
+	defer ns.Close()
+	text, err := render(req, formatRules)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(r.sys.stdout, text); err != nil {
+		return err
+	}
+	req.log.Info("dry run: nothing was written", "namespace", ns.String())
+	return nil
+}
+
+// closeWaitSysctl is documented in the kernel's
+// Documentation/networking/nf_conntrack-sysctl.rst; seconds.
+const closeWaitSysctl = "net.netfilter.nf_conntrack_tcp_timeout_close_wait"
+
+// setCloseWait sets the timeout in the calling thread's namespace. It comes
+// after the commit: conntrack may be loaded only by the rules.
+func setCloseWait(d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	err := netns.WriteSysctl(closeWaitSysctl, strconv.Itoa(int(d.Seconds())))
+	if err != nil {
+		return fmt.Errorf("the rules are live, but --timeout-close-wait-secs was not carried out: %w", err)
+	}
+	return nil
+}
+
+// terminationLog is where Kubernetes looks for a container's last words
+// (terminationMessagePath); `kubectl describe pod` shows them.
+const terminationLog = "/dev/termination-log"
+
+// terminationMessage leaves the error for `kubectl describe pod`. The kubelet
+// mounts the file; where it is absent, there is nobody to read it.
+func terminationMessage(text string) {
+	f, err := os.OpenFile(terminationLog, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		_, _ = f.WriteString(text)
+	}
+}

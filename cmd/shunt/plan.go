@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"shunt/config"
+	"shunt/iptables"
+	"shunt/nftables"
+)
+
+// Output formats of plan.
+const (
+	formatRules    = "rules"
+	formatNft      = "nft"
+	formatIptables = "iptables"
+	formatTable    = "table"
+	formatJSON     = "json"
+)
+
+func newPlan(s *system) *cobra.Command {
+	r := &request{}
+	var format string
+	cmd := &cobra.Command{
+		Use:   "plan [flags]",
+		Short: "print the rules that would be applied",
+		Long: `Print the rules that shunt init would apply with the same flags, without looking
+at the kernel. The default is text that the backend's own tool loads; under
+--backend auto that is nftables.`,
+		Example: `  shunt plan -o table
+  shunt plan --skip-outbound-ports 3306 | sudo nft -f -
+  shunt plan --backend iptables --iptables-mode legacy`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFormat(format, formatRules, formatNft, formatIptables, formatTable, formatJSON); err != nil {
+				return err
+			}
+			req, err := r.resolve(cmd.Context())
+			if err != nil {
+				return err
+			}
+			text, err := render(req, format)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(s.stdout, text)
+			return err
+		},
+	}
+	bindFormat(cmd.Flags(), &format, formatRules, "rules (loadable text of the chosen backend), nft, iptables, table or json")
+	r.bind(cmd, s, "o")
+	return cmd
+}
+
+func bindFormat(fs *pflag.FlagSet, format *string, initial, help string) {
+	fs.StringVarP(format, "output", "o", initial, help)
+}
+
+func checkFormat(format string, known ...string) error {
+	for _, k := range known {
+		if format == k {
+			return nil
+		}
+	}
+	return &config.InputError{Err: fmt.Errorf("flag --output: %q is no format: want %s or %s",
+		format, strings.Join(known[:len(known)-1], ", "), known[len(known)-1])}
+}
+
+// render returns the plan in a format.
+func render(req *resolved, format string) (string, error) {
+	backend, mode, _ := req.cfg.ResolveBackend()
+	if format == formatRules {
+		format = formatNft
+		if backend == config.BackendIptables {
+			format = formatIptables
+		}
+	}
+	switch format {
+	case formatNft:
+		return nftables.Render(req.plan, stamp(req.plan.Hash())), nil
+	case formatIptables:
+		if mode == "" || mode == config.ModeAuto {
+			mode = iptables.ModePlain // whichever iptables the reader has
+		}
+		b, err := req.kernel().iptables(mode)
+		if err != nil {
+			return "", err
+		}
+		return b.Render(req.plan), nil
+	case formatTable:
+		var b strings.Builder
+		err := req.plan.WriteTable(&b)
+		return b.String(), err
+	}
+	text, err := json.MarshalIndent(req.plan.View(), "", "  ")
+	return string(text) + "\n", err
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"shunt/config"
+	"shunt/plan"
+)
+
+// request is what every verb that computes rules takes: the settings, and
+// how to log.
+type request struct {
+	sys         *system
+	settings    *config.Flags
+	logs        logFlags
+	annotations string
+}
+
+// bind defines the request's flags on a verb. letters are the one-letter
+// flags that the verb uses for itself.
+func (r *request) bind(cmd *cobra.Command, s *system, letters string) {
+	r.sys = s
+	names := config.ShuntNames
+	if s.linkerd {
+		names = config.LinkerdNames
+	}
+	r.settings = config.BindFlags(cmd.Flags(), names, letters)
+	cmd.Flags().StringVar(&r.annotations, "annotations-file", "", "merge the pod annotations in this downward API file")
+	r.logs.bind(cmd.Flags())
+}
+
+// resolved is a request after everything was read and checked.
+type resolved struct {
+	cfg  config.Config
+	plan plan.Plan
+	log  *slog.Logger
+}
+
+// resolve reads the layers, validates, and builds the plan. Its errors are
+// input errors: nothing was touched.
+func (r *request) resolve(ctx context.Context) (*resolved, error) {
+	log, err := r.logs.logger(r.sys)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := r.settings.Load(r.sys.lookupEnv, r.sys.stdin)
+	if err != nil {
+		return nil, err
+	}
+	if r.annotations != "" {
+		if cfg, err = mergeAnnotations(cfg, r.annotations); err != nil {
+			return nil, err
+		}
+	}
+	warnings, err := cfg.Validate()
+	if err != nil {
+		return nil, err
+	}
+	warnAll(ctx, log, warnings)
+	return &resolved{cfg, plan.Build(cfg), log}, nil
+}
+
+func mergeAnnotations(cfg config.Config, path string) (config.Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		hint := ""
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = ": is the downward API volume with metadata.annotations mounted there?"
+		}
+		return cfg, &config.InputError{Err: fmt.Errorf("flag --annotations-file: %w%s", err, hint)}
+	}
+	pod, err := config.ParseAnnotationsFile(data)
+	if err != nil {
+		return cfg, &config.InputError{Err: fmt.Errorf("file %s: %w", path, err)}
+	}
+	return config.MergeAnnotations(cfg, pod, nil, config.ModeInit)
+}
+
+func (r *resolved) kernel() *kernel {
+	return &kernel{cfg: r.cfg, stamp: stamp(r.plan.Hash()), log: r.log}
+}

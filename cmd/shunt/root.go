@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"shunt/config"
+	"shunt/iptables"
+	"shunt/netns"
+)
+
+// verb is one command: its name and what makes it. Only the verb that was
+// called is made, because making all of them doubles the start-up.
+type verb struct {
+	name  string
+	short string
+	make  func(*system) *cobra.Command
+}
+
+func verbs() []verb {
+	return []verb{
+		{"init", "apply the rules in a network namespace, and verify them", newInit},
+		{"plan", "print the rules that would be applied", newPlan},
+		{"diff", "compare the live rules with the plan", newDiff},
+		{"clear", "remove the rules", newClear},
+		{"version", "print the version", newVersion},
+	}
+}
+
+// run executes the command line and returns the exit status.
+func run(ctx context.Context, s system) int {
+	root := newRoot(&s)
+	root.SetArgs(s.args)
+	called, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
+	s.report(called, err)
+	if rejected(err) || called.Name() == "diff" {
+		return exitRejected
+	}
+	return exitFailed
+}
+
+// exitStatus ends a verb with a status and no message.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// rejected reports whether the error shows that nothing was touched: wrong
+// input, no such namespace, a missing capability or command.
+func rejected(err error) bool {
+	return config.IsInput(err) || errors.Is(err, errBeforeActing) &&
+		(errors.Is(err, fs.ErrPermission) || iptables.IsMissingBinary(err) || errors.Is(err, fs.ErrNotExist) ||
+			errors.Is(err, netns.ErrNotNamespace))
+}
+
+// newRoot returns the command with the verb that the arguments name, or all
+// verbs where they name none (help, completion, a misspelt verb).
+func newRoot(s *system) *cobra.Command {
+	if s.linkerd {
+		return finish(newInit(s))
+	}
+	root := &cobra.Command{
+		Use:   "shunt",
+		Short: "shunt redirects a pod's TCP traffic through its sidecar proxy",
+		Long:  rootHelp(),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := "see shunt help"
+			if guess := config.Suggest(args[0], verbNames()); guess != "" {
+				hint = fmt.Sprintf("did you mean %q?", guess)
+			}
+			return &config.InputError{Err: fmt.Errorf("unknown command %q: %s", args[0], hint)}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	list := verbs()
+	if len(s.args) > 0 {
+		if i := slices.IndexFunc(list, func(v verb) bool { return v.name == s.args[0] }); i >= 0 {
+			list = list[i : i+1]
+		}
+	}
+	for _, v := range list {
+		root.AddCommand(finish(v.make(s)))
+	}
+	if len(list) == 1 {
+		root.CompletionOptions.DisableDefaultCmd = true
+	}
+	root.SetHelpCommand(newHelp(root))
+	return finish(root)
+}
+
+// finish sets what is the same for every command: errors are ours to print,
+// and no usage text follows them.
+func finish(cmd *cobra.Command) *cobra.Command {
+	cmd.SilenceErrors = true
+	cmd.SilenceUsage = true
+	cmd.DisableFlagsInUseLine = true
+	cmd.Flags().SortFlags = false
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return config.FlagError(c.Flags(), err)
+	})
+	return cmd
+}
+
+// noArgs refuses stray arguments with a hint at how values are given.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &config.InputError{Err: fmt.Errorf("unexpected argument %q: values belong to flags, as in --skip-inbound-ports %s", args[0], "8080,9000-9010")}
+}
+
+func verbNames() []string {
+	names := []string{"help", "completion"}
+	for _, v := range verbs() {
+		names = append(names, v.name)
+	}
+	return names
+}
+
+// report prints an error on one line. It names the verb, unless the program
+// was called under a name that has none.
+func (s *system) report(called *cobra.Command, err error) {
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), text)
+}
+
+func newHelp(root *cobra.Command) *cobra.Command {
+	return finish(&cobra.Command{
+		Use:   "help [command]",
+		Short: "explain a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, _, err := root.Find(args)
+			if err != nil || cmd == nil {
+				return &config.InputError{Err: fmt.Errorf("no help for %q: see shunt help", strings.Join(args, " "))}
+			}
+			return cmd.Help()
+		},
+	})
+}
+
+func rootHelp() string {
+	var b strings.Builder
+	b.WriteString(`shunt redirects a pod's TCP traffic through its sidecar proxy: it computes one
+set of rules from flags and files, and holds it in the pod's network namespace
+with nftables or iptables.
+`)
+	b.WriteString(`
+Examples:
+  shunt plan -o table                              the standard rules, explained
+  shunt plan --skip-outbound-ports 3306,5432       rules text, for nft -f
+  shunt init --skip-outbound-ports 3306            apply, in a pod's init container
+  shunt diff --netns /run/netns/pod1               what differs from the plan
+  shunt clear --netns /run/netns/pod1              remove everything of shunt's
+`)
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// hidden leaves flags out of --help.
+func hidden(fs *pflag.FlagSet, names ...string) {
+	for _, n := range names {
+		fs.Lookup(n).Hidden = true
+	}
+}

@@ -16,9 +16,10 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v2"
 )
 
-// maxFile bounds a configuration file: enough for a million entries, and
-// little enough that a wrong path (a log, a device) ends in an error.
-const maxFile = 16 << 20
+// maxFile bounds a configuration file: enough for 150,000 IPv6 subnets, and
+// little enough that a wrong path (a log, a device) ends in an error before
+// it ends in the container's memory limit.
+const maxFile = 8 << 20
 
 // stdinPath is the path that stands for standard input.
 const stdinPath = "-"
@@ -160,7 +161,7 @@ const (
 
 // UnmarshalYAML keeps the text of numbers, which decoding would change.
 func (v *fileValue) UnmarshalYAML(unmarshal func(any) error) error {
-	if unmarshal(&v.words) == nil {
+	if unmarshal(&v.words) == nil && len(v.words) > 0 {
 		v.shape = aList
 		return nil
 	}
@@ -169,7 +170,13 @@ func (v *fileValue) UnmarshalYAML(unmarshal func(any) error) error {
 		return err
 	}
 	switch decoded := decoded.(type) {
-	case nil:
+	case nil: // NULL, which decodes into an empty list above
+		return nil
+	case []any:
+		v.shape = somethingElse
+		if len(decoded) == 0 {
+			v.shape = aList
+		}
 		return nil
 	case bool: // yes and on are true in YAML
 		v.shape, v.words = aBool, []string{strconv.FormatBool(decoded)}

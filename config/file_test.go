@@ -92,6 +92,7 @@ func TestFileRejects(t *testing.T) {
 		{"skip-ports: &x [1, *x]", "file x.yaml: anchor 'x' value contains itself"},
 		{"skip-ports:", "file x.yaml: skip-ports: got no value: " + wantPorts},
 		{"skip-ports: null", "file x.yaml: skip-ports: got no value: " + wantPorts},
+		{"skip-ports: NULL", "file x.yaml: skip-ports: got no value: " + wantPorts},
 		{"skip-ports: true", "file x.yaml: skip-ports: got the boolean true: " + wantPorts},
 		{"skip-ports: {a: 1}", "file x.yaml: skip-ports: got something that is neither a value nor a flat list: " + wantPorts},
 		{"skip-ports: [[80]]", "file x.yaml: skip-ports: got something that is neither a value nor a flat list: " + wantPorts},
@@ -109,7 +110,7 @@ func TestFileRejects(t *testing.T) {
 		{"skip-ports: [80, null]", `file x.yaml: skip-ports: "80," has an empty entry (number 2): want ports separated by single commas`},
 		{"skip-ports: [80, 80.5]", `file x.yaml: skip-ports: "80.5" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
 		{"proxy-uid: 0x10", `file x.yaml: proxy-uid: "0x10" is not a user or group id: want a number from 0 to 4294967294, or -1 for none`},
-		{strings.Repeat("#", maxFile+1), "file x.yaml is larger than 16 MiB: want a file of settings"},
+		{strings.Repeat("#", maxFile+1), "file x.yaml is larger than 8 MiB: want a file of settings"},
 	} {
 		t.Run(tc.want, func(t *testing.T) {
 			t.Parallel()

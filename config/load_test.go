@@ -1,13 +1,16 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/spf13/pflag"
 )
@@ -341,12 +344,23 @@ func TestConfigFileOnDisk(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "absent"): "open file " + filepath.Join(dir, "absent") + ": no such file or directory",
 		dir:                          "read file " + dir + ": is a directory",
-		"/dev/zero":                  "file /dev/zero is larger than 16 MiB: want a file of settings",
+		"/dev/zero":                  "file /dev/zero is larger than 8 MiB: want a file of settings",
 	} {
 		_, err := layers{args: []string{"--config", path}}.load(t)
 		if err == nil || err.Error() != want || !IsInput(err) {
 			t.Errorf("error %v\n want %s", err, want)
 		}
+	}
+	if _, err := (layers{args: []string{"--config", filepath.Join(dir, "absent")}}).load(t); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v does not wrap what the system said", err)
+	}
+}
+
+func TestStandardInputThatFails(t *testing.T) {
+	t.Parallel()
+	_, err := readFile("-", iotest.ErrReader(errors.New("connection lost")), Settings())
+	if err == nil || err.Error() != "read standard input: connection lost" || !IsInput(err) {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -387,6 +401,20 @@ func TestHelpShowsOurNamesAndMentionsLinkerds(t *testing.T) {
 				t.Errorf("a hidden flag has a line of its own: %s", line)
 			}
 		}
+	}
+}
+
+func TestOneLetterFlagsCanBeLeftToTheCaller(t *testing.T) {
+	t.Parallel()
+	fs := pflag.NewFlagSet("shunt", pflag.ContinueOnError)
+	fs.StringP("output", "o", "", "format")
+	f := BindFlags(fs, ShuntNames, "o")
+	if err := fs.Parse([]string{"-o", "table", "-p", "80", "--outgoing-proxy-port", "81"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := f.Load(func(string) (string, bool) { return "", false }, nil)
+	if err != nil || c.InboundPort != 80 || c.OutboundPort != 81 {
+		t.Errorf("ports %d and %d, %v", c.InboundPort, c.OutboundPort, err)
 	}
 }
 

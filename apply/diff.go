@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -15,7 +16,18 @@ func Diff(live, want plan.State, line func(plan.Rule) string) string {
 	if live.Equal(want) {
 		return ""
 	}
+	live = worthShowing(live, want)
 	return string(diff.Diff("live", Text(live, line), "plan", Text(want, line)))
+}
+
+// worthShowing drops from the live state what acts on nothing, unless that is
+// the only difference: a set whose rule was deleted says nothing beside the
+// rule that is missing.
+func worthShowing(live, want plan.State) plan.State {
+	if acting := live.WithoutUnused(); !acting.Equal(want) {
+		return acting
+	}
+	return live
 }
 
 // longLine is where a list of ports or subnets is broken up, an entry a line,
@@ -30,7 +42,7 @@ func Text(s plan.State, line func(plan.Rule) string) []byte {
 		if sec.Spec != "" {
 			b = append(append(append(b, '\t'), sec.Spec...), '\n')
 		}
-		for _, stray := range sec.Stray {
+		for _, stray := range slices.Concat(sec.Stray, sec.Unused) {
 			b = append(append(append(b, "\t! "...), stray...), '\n')
 		}
 		for _, r := range sec.Rules {
@@ -54,6 +66,7 @@ type Change struct {
 // Changes is Diff for programs.
 func Changes(live, want plan.State, line func(plan.Rule) string) []Change {
 	var out []Change
+	live = worthShowing(live, want)
 	for _, name := range sectionNames(want, live) {
 		a, b := named(live, name), named(want, name)
 		if len(a.Sections) == len(b.Sections) && a.Equal(b) {

@@ -97,8 +97,8 @@ func (b *Backend) Read(context.Context) (plan.State, error) {
 func (l live) state() plan.State {
 	var s plan.State
 	for _, t := range l.tables {
-		if stray := t.stray(); len(stray) > 0 {
-			s.Sections = append(s.Sections, plan.Section{Name: t.String(), Stray: stray})
+		if stray, unused := t.strays(); len(stray)+len(unused) > 0 {
+			s.Sections = append(s.Sections, plan.Section{Name: t.String(), Stray: stray, Unused: unused})
 		}
 		for _, name := range []string{inboundChain, outboundChain} {
 			if c := t.chain(name); c != nil {
@@ -109,33 +109,32 @@ func (l live) state() plan.State {
 	return s
 }
 
-// stray lists what is in a table of ours and should not be: the empty table
-// of a run that was killed, a dormant table, foreign chains, sets that no rule
-// of ours reads.
-func (t liveTable) stray() []string {
-	var out []string
+// strays lists what is in a table of ours and should not be: the table of a run
+// that was killed, a dormant table, foreign chains, foreign sets; and what is
+// unused, the sets that no rule reads.
+func (t liveTable) strays() (stray, unused []string) {
 	if t.name == spareName {
-		out = append(out, "table left by an interrupted run")
+		stray = append(stray, "table left by an interrupted run")
 	}
 	if t.flags != 0 {
-		out = append(out, fmt.Sprintf("flags %#x (1 is dormant: its rules do not act)", t.flags))
+		stray = append(stray, fmt.Sprintf("flags %#x (1 is dormant: its rules do not act)", t.flags))
 	}
 	if len(t.chains) == 0 {
-		out = append(out, "no chains")
+		stray = append(stray, "no chains")
 	}
 	for _, c := range t.chains {
 		if c.name != inboundChain && c.name != outboundChain {
-			out = append(out, "chain "+c.name)
+			stray = append(stray, "chain "+c.name)
 		}
 	}
 	for _, s := range t.sets {
 		if s.odd != "" {
-			out = append(out, "set "+s.name+": "+s.odd)
+			stray = append(stray, "set "+s.name+": "+s.odd)
 		} else if !s.read {
-			out = append(out, "set "+s.name+", which no rule reads")
+			unused = append(unused, "set "+s.name+", which no rule reads")
 		}
 	}
-	return out
+	return stray, unused
 }
 
 // Clear deletes the tables that the last Read found, in one commit.

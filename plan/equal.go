@@ -29,9 +29,9 @@ func (s State) Equal(o State) bool {
 	return slices.EqualFunc(s.Sections, o.Sections, Section.Equal)
 }
 
-// Equal reports whether two sections are the same. A stray line in either is
-// a difference.
+// Equal reports whether two sections are the same. A stray or unused line in
+// either is a difference.
 func (s Section) Equal(o Section) bool {
-	return s.Name == o.Name && s.Spec == o.Spec && len(s.Stray)+len(o.Stray) == 0 &&
+	return s.Name == o.Name && s.Spec == o.Spec && len(s.Stray)+len(s.Unused)+len(o.Stray)+len(o.Unused) == 0 &&
 		slices.EqualFunc(s.Rules, o.Rules, Rule.Equal)
 }

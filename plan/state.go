@@ -15,7 +15,23 @@ type Section struct {
 	Name  string   // "inet shunt inbound", "ip nat PROXY_INIT_REDIRECT"
 	Spec  string   // what else must be right: "type nat hook prerouting priority -100; policy accept;"
 	Rules []Rule   // in order
-	Stray []string // what is in it and should not be, or is missing, in a line each
+	Stray []string // what is in it and should not be, a line each
+
+	// Unused is what is in it and acts on nothing: a set whose rule is gone.
+	// It is a difference, and worth showing only where it is the only one.
+	Unused []string
+}
+
+// WithoutUnused returns the state without what acts on nothing.
+func (s State) WithoutUnused() State {
+	var out State
+	for _, sec := range s.Sections {
+		sec.Unused = nil
+		if len(sec.Rules)+len(sec.Stray) > 0 || sec.Spec != "" {
+			out.Sections = append(out.Sections, sec)
+		}
+	}
+	return out
 }
 
 // ErrStale is wrapped by a backend's Apply or Clear when somebody else changed

@@ -80,11 +80,7 @@ func newRoot(s *system) *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			hint := "see shunt help"
-			if guess := config.Suggest(args[0], verbNames()); guess != "" {
-				hint = fmt.Sprintf("did you mean %q?", guess)
-			}
-			return &config.InputError{Err: fmt.Errorf("unknown command %q: %s", args[0], hint)}
+			return unknownCommand(args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -102,6 +98,14 @@ func newRoot(s *system) *cobra.Command {
 	}
 	root.SetHelpCommand(newHelp(root))
 	return finish(root)
+}
+
+func unknownCommand(name string) error {
+	hint := "see shunt help"
+	if guess := config.Suggest(name, verbNames()); guess != "" {
+		hint = fmt.Sprintf("did you mean %q?", guess)
+	}
+	return &config.InputError{Err: fmt.Errorf("unknown command %q: %s", name, hint)}
 }
 
 // finish sets what is the same for every command: errors are ours to print,
@@ -145,9 +149,9 @@ func newHelp(root *cobra.Command) *cobra.Command {
 		Use:   "help [command]",
 		Short: "explain a command",
 		RunE: func(_ *cobra.Command, args []string) error {
-			cmd, _, err := root.Find(args)
-			if err != nil || cmd == nil {
-				return &config.InputError{Err: fmt.Errorf("no help for %q: see shunt help", strings.Join(args, " "))}
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(args[0])
 			}
 			return cmd.Help()
 		},

@@ -16,28 +16,31 @@ const (
 	refusedVar = "SHUNT_TEST_REFUSED" // why there is no second self
 )
 
-// Main runs a package's tests where New works, and exits: here if the process
-// may make network namespaces, otherwise in a copy of itself that is root of a
-// user namespace of its own. Where that is refused too, the tests run here and
-// New skips them. Call it from TestMain.
-func Main(m *testing.M) {
+// Main is Run for a TestMain that has nothing else to do: it exits.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs a package's tests where New works: here if the process may make
+// network namespaces, otherwise in a copy of itself that is root of a user
+// namespace of its own. Where that is refused too, the tests run here and New
+// skips them. It returns the exit status.
+func Run(m *testing.M) int {
 	if os.Getenv(insideVar) != "" {
 		if err := linkUp(loIndex); err != nil {
 			fmt.Fprintln(os.Stderr, "set lo up:", err)
-			os.Exit(1)
+			return 1
 		}
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	if n, err := create(); err == nil {
 		_ = n.Close()
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	code, err := rerun()
 	if err != nil {
 		_ = os.Setenv(refusedVar, err.Error())
 		code = m.Run()
 	}
-	os.Exit(code)
+	return code
 }
 
 // rerun runs this process's command line again in new user and network

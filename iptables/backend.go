@@ -37,6 +37,12 @@ type Options struct {
 	// some versions wait for ever (iptables-legacy 1.8.9 does).
 	WaitSeconds int
 
+	// Leftovers: the backend is asked only for what others may have left, and
+	// NoIPv6: IPv6 is off. Where the kernel does not tell us whether a legacy
+	// table exists, it is then taken as absent (NoIPv6: that of IPv6), because
+	// looking at it would make it.
+	Leftovers, NoIPv6 bool
+
 	// Lookup finds a command by its name, nil: FindCommand.
 	Lookup func(name string) (path string, err error)
 
@@ -50,6 +56,7 @@ type Options struct {
 // belong on one goroutine that is locked to a thread in the namespace.
 type Backend struct {
 	opt      Options
+	pipes    bool       // children's input and output must be pipes
 	variants [2]string  // of each family, once known: ModeLegacy or ModeNFT
 	live     *[2]*table // what the last Read saw; nil once it was acted upon
 	warned   bool       // that others' rules lead to our chains
@@ -69,7 +76,7 @@ func New(o Options) (*Backend, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Backend{opt: o}, nil
+	return &Backend{opt: o, pipes: selinux()}, nil
 }
 
 // families is the order of every commit and of every state.
@@ -153,7 +160,7 @@ func (b *Backend) Apply(ctx context.Context, p plan.Plan) (commits int, err erro
 			return i, err
 		}
 	}
-	return len(steps), b.kept(steps)
+	return len(steps), kept(steps)
 }
 
 // takeBack undoes a family's commit because the other family's failed. It
@@ -161,7 +168,8 @@ func (b *Backend) Apply(ctx context.Context, p plan.Plan) (commits int, err erro
 func (b *Backend) takeBack(ctx context.Context, s step, cause error) error {
 	err := b.commit(context.WithoutCancel(ctx), s.family, s.to, s.from)
 	if err != nil {
-		return fmt.Errorf("%w; putting the old %v rules back failed too, the families now differ, run init again: %w", cause, s.family, err)
+		// Neither is wrapped: what they stand for promises that nothing was written.
+		return fmt.Errorf("%v; putting the old %v rules back failed too, the families now differ, run init again: %v", cause, s.family, err)
 	}
 	return fmt.Errorf("%w; the old %v rules were put back", cause, s.family)
 }
@@ -182,7 +190,7 @@ func (b *Backend) Clear(ctx context.Context) (commits int, err error) {
 			steps = append(steps, s)
 		}
 	}
-	return len(steps), b.kept(steps)
+	return len(steps), kept(steps)
 }
 
 // take hands out what the last Read saw, once: after a commit it is history.
@@ -199,7 +207,7 @@ func (b *Backend) take(ctx context.Context) (*[2]*table, error) {
 
 // kept returns an error that names the chains that were emptied and could not
 // be deleted, because somebody else's rules lead to them.
-func (b *Backend) kept(steps []step) error {
+func kept(steps []step) error {
 	var errs []error
 	for _, s := range steps {
 		for i, h := range hooks() {

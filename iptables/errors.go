@@ -14,23 +14,23 @@ import (
 
 // What an error of this package can be, besides plan's and fs.ErrPermission.
 var (
-	errMissing  = fmt.Errorf("%w: a command is not installed", plan.ErrNotSupported)
-	errNoIPv6   = errors.New("no IPv6 NAT")
+	errMissing  = errors.New("a command is not installed")
 	errNoReason = errors.New("the table cannot be had") // legacy restores do not say why
 )
 
 // IsMissingBinary reports whether err says that a command is not installed.
 func IsMissingBinary(err error) bool { return errors.Is(err, errMissing) }
 
-// IsNoIPv6 reports whether err says that it is only for IPv6 that the command
-// or the kernel's NAT is not there.
-func IsNoIPv6(err error) bool { return errors.Is(err, errNoIPv6) }
+// unreadable is the error of a legacy table that is there and cannot be read.
+// It is never plan.ErrNotSupported, which would mean that nothing can be there.
+type unreadable struct{ cause error }
 
-func familyError(fam plan.Family, err error) error {
-	if fam == plan.IPv6 && errors.Is(err, plan.ErrNotSupported) {
-		return marked{err, errNoIPv6, ""}
-	}
-	return err
+func (u unreadable) Error() string {
+	return "the namespace has a nat table of legacy iptables, whose rules act beside any others, but it cannot be read: " + u.cause.Error()
+}
+
+func (u unreadable) Is(target error) bool {
+	return target != plan.ErrNotSupported && errors.Is(u.cause, target)
 }
 
 // marked is an error that also is a sentinel, with a hint at what to do. The
@@ -56,7 +56,7 @@ type failure struct {
 	path    string
 	cause   error
 	stderr  string
-	input   string
+	input   []byte
 }
 
 // stderrLimit is how much of a command's complaint an error repeats.
@@ -95,7 +95,7 @@ func (f failure) line() string {
 			end = len(digits)
 		}
 		if n, err := strconv.Atoi(digits[:end]); err == nil {
-			if lines := strings.Split(f.input, "\n"); n >= 1 && n <= len(lines) {
+			if lines := strings.Split(string(f.input), "\n"); n >= 1 && n <= len(lines) {
 				return lines[n-1]
 			}
 		}
@@ -114,7 +114,12 @@ func (b *Backend) explain(f failure) error {
 		}
 		return false
 	}
-	adding := strings.Contains(f.line(), "-A ")
+	line := f.line()
+	adding := strings.HasPrefix(line, "-A ")
+	// A line that cannot be read is "Error occurred at line: 4", one that
+	// cannot be done "line 4 failed" or "line 4: CHAIN_DEL failed".
+	refused := !said("Error occurred at line") &&
+		(strings.HasPrefix(line, "-D ") || strings.HasPrefix(line, "-X ") || strings.HasPrefix(line, "-I "))
 	switch {
 	case said("holding the xtables lock"):
 		return marked{f, nil, fmt.Sprintf("another process held the xtables lock for all of %d s; find it (fuser %s), or wait longer with --lock-timeout", b.opt.WaitSeconds, defaultLock)}
@@ -131,10 +136,14 @@ func (b *Backend) explain(f failure) error {
 	case adding && said("Couldn't load match", "Couldn't load target",
 		"No chain/target/match by that name", "No such file or directory"):
 		return marked{f, plan.ErrNotSupported, "an extension that the rule needs is not installed or not in the kernel"}
-	case strings.HasPrefix(f.line(), "-D "), strings.HasPrefix(f.line(), "-X "), strings.HasPrefix(f.line(), "-I "):
+	case said("Message too long"):
+		return marked{f, nil, "the rules do not fit the socket buffer that is allowed in a user namespace; raise net.core.wmem_max on the host, or use fewer ports and subnets, or --iptables-mode legacy"}
+	case refused:
 		return marked{f, plan.ErrStale, "somebody else changed the table meanwhile"}
-	case f.line() == "COMMIT":
-		return marked{f, nil, "the kernel refused the rules; a module may be missing (xt_REDIRECT, xt_multiport, xt_owner, xt_comment), see dmesg"}
+	case strings.Contains(line, "-m owner ") && said("Invalid argument"): // owner_check in the kernel's net/netfilter/xt_owner.c
+		return marked{f, nil, "is that id mapped in the user namespace that the network namespace belongs to?"}
+	case line == "COMMIT":
+		return marked{f, nil, "the kernel refused the rules; a module may be missing (xt_REDIRECT, xt_multiport, xt_owner, xt_comment), or a uid or gid is not mapped in the user namespace; see dmesg"}
 	case said("nrecognized option", "nknown option", "invalid option"):
 		return marked{f, plan.ErrNotSupported, "this needs iptables 1.6.2 or later" + version(f.path)}
 	}

@@ -4,11 +4,15 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"shunt/plan"
 )
 
 // isolate puts the test's goroutine, for the rest of its life, on a thread of
@@ -54,11 +58,17 @@ func overVariants(t *testing.T, test func(*testing.T, string)) {
 	}
 }
 
-// sh runs a script in the test's namespace: $v is the variant's infix.
+// sh runs a script in the test's namespace: $v is the variant's infix, $u the
+// uid of mapped plans.
 func sh(t testing.TB, mode, script string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
-	cmd.Env = append(os.Environ(), "v="+mode, "PATH="+os.Getenv("PATH")+":"+commandDirs)
+	u := "2102"
+	if !allMapped() {
+		u = "0"
+	}
+	cmd.Env = append(os.Environ(), "v="+mode, "u="+u, "PATH="+os.Getenv("PATH")+":"+commandDirs,
+		lockVariable+"="+filepath.Join(t.TempDir(), "lock")) // other tests hold the usual one
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v: %s", script, err, out)
@@ -89,9 +99,10 @@ func backend(t testing.TB, mode string) *Backend {
 }
 
 // settled applies a plan and checks that it is then what is read.
-func settled(t testing.TB, b *Backend, p testPlan, commits int) {
+func settled(t testing.TB, b *Backend, p plan.Plan, commits int) {
 	t.Helper()
 	n := applied(t, b, p)
+	p = mapped(p)
 	state, err := b.Read(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -105,14 +116,40 @@ func settled(t testing.TB, b *Backend, p testPlan, commits int) {
 }
 
 // applied reads and applies, as a caller does.
-func applied(t testing.TB, b *Backend, p testPlan) int {
+func applied(t testing.TB, b *Backend, p plan.Plan) int {
 	t.Helper()
 	if _, err := b.Read(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	n, err := b.Apply(context.Background(), p)
+	n, err := b.Apply(context.Background(), mapped(p))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// mapped returns a plan that the kernel takes in the user namespace that the
+// test runs in: xt_owner refuses ids that are not mapped there.
+func mapped(p plan.Plan) plan.Plan {
+	if allMapped() {
+		return p
+	}
+	p.Outbound = slices.Clone(p.Outbound)
+	for i := range p.Outbound {
+		m := &p.Outbound[i].Match
+		if m.UID != nil {
+			m.UID = []plan.IDRange{{}}
+		}
+		if m.GID != nil {
+			m.GID = []plan.IDRange{{}}
+		}
+	}
+	return p
+}
+
+// allMapped reports whether every uid exists here, as outside of user
+// namespaces.
+func allMapped() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(text)), " ") == "0 0 4294967295"
 }

@@ -10,8 +10,6 @@ import (
 	"shunt/plan"
 )
 
-type testPlan = plan.Plan
-
 // standard is Linkerd's standard configuration.
 func standard() plan.Plan {
 	return plan.Plan{

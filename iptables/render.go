@@ -59,9 +59,9 @@ func (c chain) appendRendered(t []byte, name string, r plan.Rule, ipv6 bool) []b
 // script returns the text that turns one content of a family's nat table into
 // another, in one commit. What others have there keeps its order and counters:
 // jumps are deleted by what they say, never by their number.
-func script(from, to *table) (string, error) {
+func script(from, to *table) ([]byte, error) {
 	if err := checkLines(from, to); err != nil {
-		return "", err
+		return nil, err
 	}
 	size := 0
 	for _, c := range to.chains {
@@ -84,7 +84,7 @@ func script(from, to *table) (string, error) {
 			t = append(appendCommand(t, "-X", h.chain), '\n')
 		}
 	}
-	return string(append(t, "COMMIT\n"...)), nil
+	return append(t, "COMMIT\n"...), nil
 }
 
 // appendDeclaration makes a chain, or empties it if it is there: --noflush

@@ -2,7 +2,6 @@ package iptables
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -36,6 +35,12 @@ func parseSave(text string, fam plan.Family) (*table, error) {
 		ports:    make([]plan.PortRange, 0, lines+strings.Count(text, ",")),
 		counters: make([]plan.Counter, 0, lines),
 	}
+	for i, h := range hooks() {
+		if n := strings.Count(text, h.chain); n > 0 { // or a little less
+			r.table.chains[i].rules = make([]plan.Rule, 0, n)
+			r.table.chains[i].specs = make([]string, 0, n)
+		}
+	}
 	nat, open := false, false
 	for text != "" {
 		var line string
@@ -60,7 +65,7 @@ func parseSave(text string, fam plan.Family) (*table, error) {
 		}
 	}
 	if open {
-		return nil, fmt.Errorf("the output ends before the table's COMMIT")
+		return nil, errors.New("the output ends before the table's COMMIT")
 	}
 	return r.table, nil
 }

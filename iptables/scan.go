@@ -10,8 +10,16 @@ func cutLine(text string) (line, rest string) {
 		line, rest, _ = strings.Cut(text, "\n")
 		return line, rest
 	}
+	end := strings.IndexByte(text, '\n')
+	if end < 0 {
+		end = len(text)
+	}
+	first := strings.IndexByte(text[:end], '"')
+	if first < 0 {
+		return text[:end], text[min(end+1, len(text)):]
+	}
 	quoted := false
-	for i := 0; i < len(text); i++ {
+	for i := first; i < len(text); i++ {
 		switch text[i] {
 		case '\n':
 			if !quoted {
@@ -38,33 +46,27 @@ type tokens struct {
 // next returns the next token: what it stands for, and how it was spelled. A
 // token that was quoted is never an option.
 func (t *tokens) next() (value, raw string, ok bool) {
-	s, start := t.rest, 0
-	for start < len(s) && blank(s[start]) {
-		start++
+	s := t.rest
+	for s != "" && s[0] == ' ' {
+		s = s[1:]
 	}
-	s = s[start:]
-	if s == "" {
-		t.rest = ""
-		return "", "", false
+	end := strings.IndexByte(s, ' ')
+	if end < 0 {
+		end = len(s)
 	}
-	end := 0
-	for end < len(s) && !blank(s[end]) && s[end] != '"' {
-		end++
-	}
-	if end == len(s) || s[end] != '"' {
+	quote := strings.IndexByte(s[:end], '"')
+	if quote < 0 {
 		t.rest = s[end:]
-		return s[:end], s[:end], true
+		return s[:end], s[:end], end > 0
 	}
-	value, n := unquote(s[end+1:])
-	n += end + 1
+	value, n := unquote(s[quote+1:])
+	n += quote + 1
 	t.rest = s[n:]
-	if end > 0 {
-		value = s[:end] + value
+	if quote > 0 {
+		value = s[:quote] + value
 	}
 	return value, s[:n], true
 }
-
-func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' }
 
 // unquote reads up to the closing quote and returns what the text stands for
 // and how much of s it took, the quote included.

@@ -29,11 +29,11 @@ func (b *Backend) variant(ctx context.Context, fam plan.Family) (string, error) 
 	}
 	path, err := b.find(b.command(fam, "restore"))
 	if err != nil {
-		return "", familyError(fam, err)
+		return "", err
 	}
 	variant := variantOfLink(path)
 	if variant == "" {
-		version, err := b.run(ctx, fam, "restore", "", nil, "--version")
+		version, err := b.run(ctx, fam, "restore", nil, nil, "--version")
 		if err != nil {
 			return "", err
 		}
@@ -66,20 +66,11 @@ func variantOfLink(path string) string {
 	return ""
 }
 
-// LegacyNAT reports whether the calling thread's namespace has a nat table of
-// legacy iptables, for either family. It starts no child and makes no table.
-// Only root of the namespace's user namespace may ask: for others the error
-// wraps fs.ErrPermission.
-func LegacyNAT() (bool, error) {
-	v4, err4 := natExists(plan.IPv4)
-	v6, err6 := natExists(plan.IPv6)
-	return v4 || v6, errors.Join(err4, err6)
-}
-
 // natExists reports whether a family's legacy nat table exists. Any other way
 // to ask makes it: the kernel sets a table up on its first use in a namespace
 // (xt_find_table_lock in net/netfilter/x_tables.c), and from then on every
-// connection passes it.
+// connection passes it. Only root of the namespace's user namespace may read
+// the list; for others the error is fs.ErrPermission.
 func natExists(fam plan.Family) (bool, error) {
 	text, err := os.ReadFile("/proc/thread-self/net/" + fam.String() + "_tables_names")
 	if errors.Is(err, fs.ErrNotExist) {

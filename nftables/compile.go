@@ -110,10 +110,15 @@ func native(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
 // that is one past the last key, except where the interval reaches the top.
 func elements(in []interval, width int) []gnft.SetElement {
 	out := make([]gnft.SetElement, 0, 2*len(in))
+	keys := make([]byte, 0, cap(out)*width) // one piece of memory for all of them
+	put := func(k key, end bool) {
+		keys = k.append(keys, width)
+		out = append(out, gnft.SetElement{Key: keys[len(keys)-width:], IntervalEnd: end})
+	}
 	for _, i := range in {
-		out = append(out, gnft.SetElement{Key: i.first.bytes(width)})
+		put(i.first, false)
 		if i.last != highest(width) {
-			out = append(out, gnft.SetElement{Key: i.last.next().bytes(width), IntervalEnd: true})
+			put(i.last.next(), true)
 		}
 	}
 	return out

@@ -35,7 +35,7 @@ func (s *socket) elements(t tableID, set *liveSet) error {
 	}
 	request := stringAttr(nil, unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
 	request = stringAttr(request, unix.NFTA_SET_ELEM_LIST_SET, set.name)
-	var bounds []bound
+	bounds := s.bounds[:0]
 	err := s.dump(unix.NFT_MSG_GETSETELEM, t.family, request, func(_ byte, body []byte) (err error) {
 		bounds, err = decodeElements(bounds, body, set)
 		return err
@@ -44,6 +44,7 @@ func (s *socket) elements(t tableID, set *liveSet) error {
 		return err
 	}
 	set.join(bounds)
+	s.bounds = bounds
 	return nil
 }
 

@@ -30,12 +30,12 @@ func (k key) prev() key {
 	return key{k.hi - borrow, lo}
 }
 
-// bytes returns the key as the kernel holds it: big-endian, width bytes.
-func (k key) bytes(width int) []byte {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], k.hi)
-	binary.BigEndian.PutUint64(b[8:], k.lo)
-	return b[16-width:]
+// append appends the key as the kernel holds it: big-endian, width bytes.
+func (k key) append(b []byte, width int) []byte {
+	var all [16]byte
+	binary.BigEndian.PutUint64(all[:8], k.hi)
+	binary.BigEndian.PutUint64(all[8:], k.lo)
+	return append(b, all[16-width:]...)
 }
 
 func keyOf(b []byte) key {
@@ -54,7 +54,7 @@ func addrKey(a netip.Addr) key {
 
 // addr returns the key as an address of width bytes.
 func (k key) addr(width int) netip.Addr {
-	a, _ := netip.AddrFromSlice(k.bytes(width))
+	a, _ := netip.AddrFromSlice(k.append(nil, width))
 	return a
 }
 

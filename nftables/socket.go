@@ -27,7 +27,10 @@ const readBuffer = 64 << 10
 type socket struct {
 	fd  int
 	seq uint32
-	buf []byte
+
+	// Memory that one request leaves to the next.
+	buf    []byte
+	bounds []bound
 }
 
 // dial opens a socket in the calling thread's network namespace.
@@ -41,7 +44,7 @@ func dial() (*socket, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("set the netlink socket's timeout: %w", err)
 	}
-	return &socket{fd: fd}, nil
+	return &socket{fd: fd, bounds: make([]bound, 0, 1<<13)}, nil
 }
 
 func (s *socket) close() {

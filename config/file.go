@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	//lint:ignore SA1019 The package that it names instead is the same code, as one more direct dependency.
 	yaml "sigs.k8s.io/yaml/goyaml.v2"
 )
 

@@ -1,10 +1,10 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -79,8 +79,12 @@ func parsePrefix(entry string) (netip.Prefix, error) {
 // joins the two halves of a prefix into it, over and over: sorting aside, one
 // pass, because only the end of what is merged can meet the next prefix.
 func mergePrefixes(prefixes []netip.Prefix) SubnetSet {
-	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
-		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	sort.Slice(prefixes, func(i, j int) bool {
+		a, b := prefixes[i], prefixes[j]
+		if c := a.Addr().Compare(b.Addr()); c != 0 {
+			return c < 0
+		}
+		return a.Bits() < b.Bits()
 	})
 	var set SubnetSet
 	for _, p := range prefixes {

@@ -18,7 +18,7 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, erro
 		switch {
 		case err != nil: // plain mode, and no command to ask which variant it is
 		case unknown != nil && (b.opt.Leftovers || b.opt.NoIPv6 && fam == plan.IPv6):
-			b.opt.Log.Debug("cannot tell whether there is a legacy table, so none is looked for", "family", fam.String(), "error", unknown)
+			b.cannotTell(fam, unknown)
 			return &table{}, nil
 		case unknown == nil && !exists:
 			return &table{}, nil
@@ -40,6 +40,16 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, erro
 		return &table{}, nil
 	}
 	return nil, err
+}
+
+// cannotTell logs, once, that legacy rules may be there and were not looked for:
+// if there are any, they take away the bypasses of the rules that are live.
+func (b *Backend) cannotTell(fam plan.Family, unknown error) {
+	if fam == plan.IPv4 && b.opt.Leftovers {
+		b.opt.Log.Info("cannot tell whether legacy iptables has rules here, so they were not looked for: the list of its tables is for root of the namespace only; shunt clear, or shunt init as root, removes what an earlier run left", "error", unknown)
+		return
+	}
+	b.opt.Log.Debug("cannot tell whether there is a legacy table, so none is looked for", "family", fam.String(), "error", unknown)
 }
 
 // restore commits text, all of it or nothing.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"shunt/plan"
@@ -180,7 +181,7 @@ func (p *ruleParser) portList(s string) bool {
 	list := p.ports[start:len(p.ports):len(p.ports)]
 	byFirst := func(a, b plan.PortRange) int { return cmp.Compare(a.First, b.First) }
 	if !slices.IsSortedFunc(list, byFirst) {
-		slices.SortFunc(list, byFirst)
+		sort.Slice(list, func(i, j int) bool { return list[i].First < list[j].First })
 	}
 	p.rule.Match.DstPorts = list
 	return true

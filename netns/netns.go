@@ -39,7 +39,10 @@ type NS struct {
 func Current() (*NS, error) {
 	n, err := open(threadNS)
 	if err != nil {
-		return nil, fmt.Errorf("open the current network namespace: %w", err)
+		if errors.Is(err, unix.ENOENT) {
+			return nil, fmt.Errorf("open the current network namespace: %s: %w: is /proc mounted?", threadNS, err)
+		}
+		return nil, fmt.Errorf("open the current network namespace: %s: %w", threadNS, err)
 	}
 	n.name, n.current = "the current network namespace", true
 	return n, nil

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	gnft "github.com/google/nftables"
+	"golang.org/x/sys/unix"
 
 	"shunt/plan"
 )
@@ -21,7 +21,7 @@ import (
 func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error) {
 	want := shape(p, tableFor(p))
 	old := b.live.tables
-	run := func(doing string, fill func(*tx)) {
+	run := func(doing string, fill func(*batch)) {
 		if err == nil {
 			var n int
 			n, err = b.commit(doing, fill)
@@ -34,7 +34,7 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 		b.fill(run, want, current)
 		if current == nil && commits > 0 && errors.Is(err, plan.ErrNotSupported) {
 			// The sets were accepted and the rules were not.
-			if n, undo := b.commit("take back the table", func(tx *tx) { tx.DelTable(want.table.object()) }); undo != nil {
+			if n, undo := b.commit("take back the table", func(x *batch) { x.delTable(want.table) }); undo != nil {
 				err = errors.Join(err, undo)
 			} else {
 				commits += n
@@ -47,19 +47,19 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 		spare := want
 		spare.table.name = spareName
 		if left := b.live.find(spare.table); left != nil {
-			run("delete the table of an interrupted run", func(tx *tx) { tx.DelTable(left.object()) })
+			run("delete the table of an interrupted run", func(x *batch) { x.delTable(left.tableID) })
 			old = without(old, spare.table)
 		}
 		b.fill(run, spare, nil)
-		run("delete table "+want.table.String(), func(tx *tx) { tx.DelTable(want.table.object()) })
+		run("delete table "+want.table.String(), func(x *batch) { x.delTable(want.table) })
 		old = without(old, want.table)
 		b.fill(run, want, nil)
-		run("delete table "+spare.table.String(), func(tx *tx) { tx.DelTable(spare.table.object()) })
+		run("delete table "+spare.table.String(), func(x *batch) { x.delTable(spare.table) })
 	}
 	if len(old) > 0 {
-		run("delete the tables that were replaced", func(tx *tx) {
+		run("delete the tables that were replaced", func(x *batch) {
 			for _, t := range old {
-				tx.DelTable(t.object())
+				x.delTable(t.tableID)
 			}
 		})
 	}
@@ -106,8 +106,8 @@ func (t liveTable) sound(want ruleset) bool {
 
 // fill brings one table to the wanted content in at most two commits; current
 // is what it holds, or nil.
-func (b *Backend) fill(run func(string, func(*tx)), want ruleset, current *liveTable) {
-	table := want.table.object()
+func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *liveTable) {
+	t := want.table
 	var have []liveSet
 	if current != nil {
 		have = current.sets
@@ -119,25 +119,27 @@ func (b *Backend) fill(run func(string, func(*tx)), want ruleset, current *liveT
 		}
 	}
 	if len(fresh) > 0 {
-		run("add sets to table "+want.table.String(), func(tx *tx) {
-			tx.AddTable(table)
+		run("add sets to table "+t.String(), func(x *batch) {
+			x.addTable(t)
 			for _, s := range fresh {
-				tx.addSet(table, s)
+				x.addSet(t, s, b.stamp)
 			}
 		})
 	}
-	run("write the rules of table "+want.table.String(), func(tx *tx) {
-		tx.AddTable(table)
+	run("write the rules of table "+t.String(), func(x *batch) {
+		x.addTable(t)
 		for _, s := range want.sets {
 			if l := findLive(have, s.name); l != nil {
-				tx.change(table, s, l.elems)
+				del, add := delta(l.elems, s.elems)
+				x.elements(unix.NFT_MSG_DELSETELEM, t, s, del)
+				x.elements(unix.NFT_MSG_NEWSETELEM, t, s, add)
 			}
 		}
-		tx.chain(table, inboundChain, want.in, current)
-		tx.chain(table, outboundChain, want.out, current)
+		b.chain(x, t, inboundChain, want.in, current)
+		b.chain(x, t, outboundChain, want.out, current)
 		for _, s := range have {
 			if find(want.sets, s.name) == nil {
-				tx.DelSet(&gnft.Set{Table: table, Name: s.name})
+				x.delSet(t, s.name)
 			}
 		}
 	})
@@ -152,40 +154,15 @@ func findLive(sets []liveSet, name string) *liveSet {
 	return nil
 }
 
-func (tx *tx) addSet(t *gnft.Table, s set) {
-	// The error of AddSet is kept by the connection and returned by Flush.
-	_ = tx.AddSet(s.object(t, tx.stamp), elements(s.elems, s.width))
-}
-
-// change adds and deletes the elements in which a live set differs.
-func (tx *tx) change(t *gnft.Table, s set, have []interval) {
-	del, add := delta(have, s.elems)
-	object := &gnft.Set{Table: t, Name: s.name}
-	if len(del) > 0 {
-		_ = tx.SetDeleteElements(object, elements(del, s.width))
-	}
-	if len(add) > 0 {
-		_ = tx.SetAddElements(object, elements(add, s.width))
-	}
-}
-
 // chain flushes a base chain and writes its rules, making the chain first if
 // it is not there.
-func (tx *tx) chain(t *gnft.Table, name string, rules []kernelRule, current *liveTable) {
-	c := &gnft.Chain{Name: name, Table: t}
+func (b *Backend) chain(x *batch, t tableID, name string, rules []kernelRule, current *liveTable) {
 	if current == nil || current.chain(name) == nil {
-		hook, priority, policy := gnft.ChainHook(wantHook(name)), gnft.ChainPriority(priorityDstNAT), gnft.ChainPolicyAccept
-		c.Type, c.Hooknum, c.Priority, c.Policy = gnft.ChainTypeNAT, &hook, &priority, &policy
-		tx.AddChain(c)
+		x.addChain(t, name)
 	} else {
-		tx.FlushChain(c)
+		x.flushChain(t, name)
 	}
 	for i, r := range rules {
-		tx.AddRule(&gnft.Rule{
-			Table:    t,
-			Chain:    c,
-			Exprs:    compile(r, byte(t.Family)),
-			UserData: commentData(comment(r.Name, tx.stamp, i == len(rules)-1)),
-		})
+		x.addRule(t, name, compile(r, t.family), comment(r.Name, b.stamp, i == len(rules)-1))
 	}
 }

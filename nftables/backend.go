@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 
-	gnft "github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"shunt/plan"
@@ -22,8 +21,7 @@ const Name = "nftables"
 // thread that opened it, or any other in the same namespace, and by one
 // goroutine at a time.
 type Backend struct {
-	sock  *socket    // for reading
-	conn  *gnft.Conn // for writing, opened by the first commit
+	sock  *socket
 	stamp string
 	live  live
 }
@@ -38,13 +36,8 @@ func Open(stamp string) (*Backend, error) {
 	return &Backend{sock: s, stamp: stamp}, nil
 }
 
-// Close releases the backend's sockets. The rules stay.
-func (b *Backend) Close() {
-	b.sock.close()
-	if b.conn != nil {
-		_ = b.conn.CloseLasting()
-	}
-}
+// Close releases the backend's socket. The rules stay.
+func (b *Backend) Close() { b.sock.close() }
 
 // Name returns "nftables".
 func (b *Backend) Name() string { return Name }
@@ -142,36 +135,23 @@ func (b *Backend) Clear(context.Context) (commits int, err error) {
 	if len(b.live.tables) == 0 {
 		return 0, nil
 	}
-	return b.commit("delete shunt's nftables tables", func(tx *tx) {
+	return b.commit("delete shunt's nftables tables", func(x *batch) {
 		for _, t := range b.live.tables {
-			tx.DelTable(t.object())
+			x.delTable(t.tableID)
 		}
 	})
-}
-
-// tx is one batch being filled.
-type tx struct {
-	*gnft.Conn
-	stamp string
-}
-
-func (t tableID) object() *gnft.Table {
-	return &gnft.Table{Name: t.name, Family: gnft.TableFamily(t.family)}
 }
 
 // commit sends one batch, valid only at the generation that was read, and
 // moves that generation on by one: the kernel counts commits. It returns the
 // number of commits made.
-func (b *Backend) commit(doing string, fill func(*tx)) (int, error) {
-	if b.conn == nil {
-		c, err := gnft.New(gnft.AsLasting())
-		if err != nil {
-			return 0, explain(doing, err)
-		}
-		b.conn = c
+func (b *Backend) commit(doing string, fill func(*batch)) (int, error) {
+	x := newBatch(b.live.gen)
+	fill(x)
+	err := x.err
+	if err == nil {
+		err = b.sock.commit(x)
 	}
-	fill(&tx{b.conn, b.stamp})
-	err := b.conn.FlushWithGenID(b.live.gen)
 	if errors.Is(err, unix.ENOENT) {
 		// Everything that the batch names was just read at this generation,
 		// so what is missing is a chain type or an expression.

@@ -3,7 +3,6 @@ package nftables
 import (
 	"encoding/binary"
 
-	gnft "github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
@@ -105,35 +104,6 @@ func idIn(r plan.IDRange) []expr.Any {
 }
 
 func native(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
-
-// elements returns the intervals as the kernel takes them: a start, and an end
-// that is one past the last key, except where the interval reaches the top.
-func elements(in []interval, width int) []gnft.SetElement {
-	out := make([]gnft.SetElement, 0, 2*len(in))
-	keys := make([]byte, 0, cap(out)*width) // one piece of memory for all of them
-	put := func(k key, end bool) {
-		keys = k.append(keys, width)
-		out = append(out, gnft.SetElement{Key: keys[len(keys)-width:], IntervalEnd: end})
-	}
-	for _, i := range in {
-		put(i.first, false)
-		if i.last != highest(width) {
-			put(i.last.next(), true)
-		}
-	}
-	return out
-}
-
-func (s set) object(t *gnft.Table, stamp string) *gnft.Set {
-	kind := gnft.TypeInetService
-	switch s.width {
-	case 4:
-		kind = gnft.TypeIPAddr
-	case 16:
-		kind = gnft.TypeIP6Addr
-	}
-	return &gnft.Set{Table: t, Name: s.name, KeyType: kind, Interval: true, Comment: stamp}
-}
 
 // commentData is a rule's comment as userdata (libnftnl, udata.h).
 func commentData(text string) []byte {

@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"slices"
+	"sort"
 
 	"golang.org/x/sys/unix"
 )
@@ -104,7 +105,7 @@ func (set *liveSet) join(bounds []bound) {
 		// ascending already
 	} else {
 		if !slices.IsSortedFunc(bounds, descending) {
-			slices.SortFunc(bounds, descending)
+			sort.Slice(bounds, func(i, j int) bool { return descending(bounds[i], bounds[j]) < 0 })
 		}
 		slices.Reverse(bounds)
 	}

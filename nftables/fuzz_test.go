@@ -4,48 +4,42 @@ import (
 	"slices"
 	"testing"
 
-	gnft "github.com/google/nftables"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"shunt/plan"
 )
 
-// messages returns what google/nftables would send for a plan: the attributes
-// of a rule are the same in a request and in a dump.
+// messages returns what is sent for a plan: the attributes of a rule are the
+// same in a request and in a dump.
 func messages(tb testing.TB, p plan.Plan) (rules, elems [][]byte, sets []liveSet) {
 	tb.Helper()
 	rs := shape(p, tableFor(p))
+	backend, x := &Backend{stamp: "v0"}, newBatch(1)
 	for _, s := range rs.sets {
 		sets = append(sets, liveSet{set: s})
+		x.addSet(rs.table, s, "v0")
 	}
-	var sent []netlink.Message
-	c, err := gnft.New(gnft.WithTestDial(func(req []netlink.Message) ([]netlink.Message, error) {
-		sent = append(sent, req...)
-		return nil, nil
-	}))
-	if err != nil {
-		tb.Fatal(err)
+	backend.chain(x, rs.table, inboundChain, rs.in, nil)
+	backend.chain(x, rs.table, outboundChain, rs.out, nil)
+	return sent(tb, x, unix.NFT_MSG_NEWRULE), sent(tb, x, unix.NFT_MSG_NEWSETELEM), sets
+}
+
+// sent returns the attributes of a batch's messages of one kind.
+func sent(tb testing.TB, x *batch, kind uint16) (bodies [][]byte) {
+	tb.Helper()
+	if x.err != nil {
+		tb.Fatal(x.err)
 	}
-	tx := &tx{c, "v0"}
-	table := rs.table.object()
-	for _, s := range rs.sets {
-		tx.addSet(table, s)
-	}
-	tx.chain(table, inboundChain, rs.in, nil)
-	tx.chain(table, outboundChain, rs.out, nil)
-	if err := c.Flush(); err != nil {
-		tb.Fatal(err)
-	}
-	for _, m := range sent {
-		switch m.Header.Type & 0xff {
-		case 6: // NFT_MSG_NEWRULE
-			rules = append(rules, m.Data[nfgenmsgLen:])
-		case 12: // NFT_MSG_NEWSETELEM
-			elems = append(elems, m.Data[nfgenmsgLen:])
+	for b := x.buf; len(b) > 0; {
+		m, rest, err := nextMessage(b)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if b = rest; m.kind == unix.NFNL_SUBSYS_NFTABLES<<8|kind {
+			bodies = append(bodies, m.body[nfgenmsgLen:])
 		}
 	}
-	return rules, elems, sets
+	return bodies
 }
 
 func TestDecodeIsTheInverseOfCompile(t *testing.T) {
@@ -102,24 +96,9 @@ func FuzzDecodeRule(f *testing.F) {
 		if lists > 1 || lists == 1 && set == "" {
 			return // of a shape that no plan has: one list a rule, in a set
 		}
-		var again []byte
-		c, err := gnft.New(gnft.WithTestDial(func(req []netlink.Message) ([]netlink.Message, error) {
-			if len(req) > 1 { // not the call that asks for an answer
-				again = req[1].Data[nfgenmsgLen:] // behind the batch's begin
-			}
-			return nil, nil
-		}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		table := tableFor(plan.Plan{IPv6: true}).object()
-		c.AddRule(&gnft.Rule{
-			Table: table, Chain: &gnft.Chain{Name: inboundChain, Table: table},
-			Exprs: compile(kernelRule{r, set}, unix.NFPROTO_INET), UserData: commentData(comment(r.Name, "", false)),
-		})
-		if err := c.Flush(); err != nil {
-			t.Fatal(err)
-		}
+		x := newBatch(1)
+		x.addRule(tableID{unix.NFPROTO_INET, tableName}, inboundChain, compile(kernelRule{r, set}, unix.NFPROTO_INET), comment(r.Name, "", false))
+		again := sent(t, x, unix.NFT_MSG_NEWRULE)[0]
 		_, got, err := decodeRule(again, unix.NFPROTO_INET, sets)
 		if got.Name = r.Name; err != nil || !got.Equal(r) {
 			t.Errorf("understood %+v, written and read as %+v, %v", r, got, err)
@@ -148,7 +127,7 @@ func FuzzDecodeElements(f *testing.F) {
 			return
 		}
 		again := liveSet{set: set{width: int(width)}}
-		again.join(boundsOf(elements(s.elems, s.width)))
+		again.join(boundsOf(t, s.set))
 		if again.odd != "" || !slices.Equal(again.elems, s.elems) {
 			t.Errorf("%v was written and read as %v %q", s.elems, again.elems, again.odd)
 		}

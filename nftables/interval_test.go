@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	gnft "github.com/google/nftables"
+	"golang.org/x/sys/unix"
 )
 
 func TestPrefixesAndIntervalsRoundTrip(t *testing.T) {
@@ -62,11 +62,16 @@ func TestDeltaTurnsOneListIntoTheOther(t *testing.T) {
 	}
 }
 
-// boundsOf is what a dump of the elements would hold, in the order of adding.
-func boundsOf(elems []gnft.SetElement) []bound {
-	var out []bound
-	for _, e := range elems {
-		out = append(out, bound{keyOf(e.Key), e.IntervalEnd})
+// boundsOf is what a dump of the set would hold, in the order of adding.
+func boundsOf(tb testing.TB, s set) (out []bound) {
+	tb.Helper()
+	x := newBatch(1)
+	x.elements(unix.NFT_MSG_NEWSETELEM, tableID{unix.NFPROTO_INET, tableName}, s, s.elems)
+	for _, body := range sent(tb, x, unix.NFT_MSG_NEWSETELEM) {
+		var err error
+		if out, err = decodeElements(out, body, &liveSet{set: s}); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	return out
 }
@@ -78,7 +83,7 @@ func TestJoinReadsBoundsInAnyOrder(t *testing.T) {
 	for range 500 {
 		want := portIntervals(randomPorts(rnd))
 		for order := range 3 {
-			b := boundsOf(elements(want, 2))
+			b := boundsOf(t, set{width: 2, elems: want})
 			switch order {
 			case 1:
 				slices.Reverse(b)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	gnft "github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"shunt/plan"
@@ -44,7 +43,7 @@ type jump struct {
 }
 
 // Leftovers returns the finder of iptables-nft's rules in the backend's
-// namespace. It uses the backend's sockets.
+// namespace. It uses the backend's socket.
 func (b *Backend) Leftovers() *Leftovers { return &Leftovers{backend: b} }
 
 // Name returns "iptables-nft".
@@ -75,19 +74,17 @@ func (l *Leftovers) Clear(context.Context) (commits int, err error) {
 	if len(l.found) == 0 {
 		return 0, nil
 	}
-	return l.backend.commit("delete the chains left by iptables-nft", func(tx *tx) {
-		for _, t := range l.found {
-			table := t.table.object()
-			for _, j := range t.jumps {
-				// Its error concerns rules without a handle only.
-				_ = tx.DelRule(&gnft.Rule{Table: table, Chain: &gnft.Chain{Name: j.chain, Table: table}, Handle: j.handle})
+	return l.backend.commit("delete the chains left by iptables-nft", func(x *batch) {
+		for _, l := range l.found {
+			for _, j := range l.jumps {
+				x.delRule(l.table, j.chain, j.handle)
 			}
-			for _, c := range t.chains {
-				tx.FlushChain(&gnft.Chain{Name: c, Table: table})
+			for _, c := range l.chains {
+				x.flushChain(l.table, c)
 			}
-			for _, c := range t.chains {
-				if t.held[c] == 0 {
-					tx.DelChain(&gnft.Chain{Name: c, Table: table})
+			for _, c := range l.chains {
+				if l.held[c] == 0 {
+					x.delChain(l.table, c)
 				}
 			}
 		}

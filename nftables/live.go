@@ -3,8 +3,6 @@ package nftables
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -43,8 +41,10 @@ func isOurs(t tableID) bool {
 		(t.family == unix.NFPROTO_INET || t.family == unix.NFPROTO_IPV4)
 }
 
-// maxReads bounds how often a read is repeated when the rules keep changing.
-const maxReads = 20
+// maxReads bounds how often a read is repeated when the rules keep changing: a
+// read takes a third of a millisecond, so that a writer who commits every
+// millisecond has to be unlucky this often, and one without any pause is named.
+const maxReads = 200
 
 // consistent runs read until the kernel's generation is the same before and
 // after it, and returns that generation.
@@ -122,7 +122,6 @@ func (s *socket) tables(keep func(tableID) bool) (out []liveTable, err error) {
 		}
 		return a.fail("a table")
 	})
-	slices.SortFunc(out, func(a, b liveTable) int { return strings.Compare(a.String(), b.String()) })
 	return out, explain("list the nftables tables", err)
 }
 

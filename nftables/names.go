@@ -45,6 +45,9 @@ const (
 	nfAccept = 1
 )
 
+// natType is the type of our base chains.
+const natType = "nat"
+
 // chainSpec describes a base chain as nft writes it.
 func chainSpec(kind string, hook uint32, priority int32, policy uint32) string {
 	verdict := "accept"
@@ -56,7 +59,7 @@ func chainSpec(kind string, hook uint32, priority int32, policy uint32) string {
 
 // wantSpec is the specification of one of our base chains.
 func wantSpec(chain string) string {
-	return chainSpec("nat", wantHook(chain), priorityDstNAT, nfAccept)
+	return chainSpec(natType, wantHook(chain), priorityDstNAT, nfAccept)
 }
 
 func wantHook(chain string) uint32 {

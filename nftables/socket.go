@@ -21,9 +21,9 @@ const replyTimeout = 10 * time.Second
 // (netlink_dump in net/netlink/af_netlink.c), so a large one saves calls.
 const readBuffer = 64 << 10
 
-// socket is a netlink socket of ours for reading. google/nftables writes; its
-// readers check neither the interrupted flag of a dump nor a decoder's error,
-// and receive in small pieces.
+// socket is a netlink socket of ours. That of google/nftables checks neither
+// the interrupted flag of a dump nor a decoder's error, receives in small
+// pieces, and needs the runtime's poller and a buffer of megabytes to write.
 type socket struct {
 	fd  int
 	seq uint32
@@ -44,6 +44,10 @@ func dial() (*socket, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("set the netlink socket's timeout: %w", err)
 	}
+	// Errors come without a copy of the message that they are about, so that
+	// they fit the buffer. Before Linux 4.3, which has no such option, they
+	// come with it.
+	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	return &socket{fd: fd, bounds: make([]bound, 0, 1<<13)}, nil
 }
 
@@ -123,12 +127,64 @@ func (s *socket) send(msg uint16, family byte, flags uint16, attrs []byte) error
 	binary.NativeEndian.PutUint16(b[6:], flags)
 	binary.NativeEndian.PutUint32(b[8:], s.seq)
 	b[unix.NLMSG_HDRLEN] = family
-	b = append(b, attrs...)
+	return s.write(append(b, attrs...))
+}
+
+func (s *socket) write(b []byte) error {
 	for {
 		err := unix.Sendto(s.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 		if err != unix.EINTR {
 			return err
 		}
+	}
+}
+
+// commit sends a batch. When the send returns, the kernel has carried it out,
+// or has queued an error for each message that it refused.
+func (s *socket) commit(x *batch) error {
+	x.end()
+	s.seq++ // the batch's messages have number 0, and answer no request
+	err := s.write(x.buf)
+	if err == unix.EMSGSIZE {
+		s.enlarge(len(x.buf))
+		err = s.write(x.buf)
+	}
+	if err != nil {
+		return err
+	}
+	if s.buf == nil {
+		s.buf = make([]byte, readBuffer)
+	}
+	var refused error // the first
+	for {
+		n, _, _, _, err := unix.Recvmsg(s.fd, s.buf, nil, unix.MSG_DONTWAIT)
+		switch err {
+		case nil:
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN: // all is read
+			return refused
+		default:
+			return errors.Join(refused, err)
+		}
+		for b := s.buf[:n]; len(b) > 0; {
+			m, rest, err := nextMessage(b)
+			if err != nil {
+				return err
+			}
+			if b = rest; m.kind == unix.NLMSG_ERROR && refused == nil {
+				refused = m.refusal()
+			}
+		}
+	}
+}
+
+// enlarge makes room for sending that many bytes at once. Beyond
+// net.core.wmem_max only the initial user namespace may go; for others the
+// send fails again.
+func (s *socket) enlarge(size int) {
+	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
+		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
 	}
 }
 
@@ -182,6 +238,33 @@ func (m message) errno() error {
 		return unix.Errno(-code)
 	}
 	return nil
+}
+
+// refusal returns the error that an NLMSG_ERROR carries, with the kind of the
+// message that it is about (struct nlmsgerr: the number, then that message's
+// header).
+func (m message) refusal() error {
+	err := m.errno()
+	if err == nil || len(m.body) < 4+unix.NLMSG_HDRLEN {
+		return err
+	}
+	kind := binary.NativeEndian.Uint16(m.body[4+4:])
+	for _, k := range []struct {
+		kind uint16
+		what string
+	}{
+		{unix.NFT_MSG_NEWTABLE, "add the table"},
+		{unix.NFT_MSG_NEWSET, "add a set"},
+		{unix.NFT_MSG_NEWSETELEM, "add a set's elements"},
+		{unix.NFT_MSG_DELSETELEM, "delete a set's elements"},
+		{unix.NFT_MSG_NEWCHAIN, "add a chain"},
+		{unix.NFT_MSG_NEWRULE, "add a rule"},
+	} {
+		if kind == unix.NFNL_SUBSYS_NFTABLES<<8|k.kind {
+			return fmt.Errorf("%s: %w", k.what, err)
+		}
+	}
+	return err
 }
 
 func align4(n int) int { return (n + 3) &^ 3 }

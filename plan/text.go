@@ -128,21 +128,20 @@ func appendPrefix(b []byte, p netip.Prefix) []byte { return p.AppendTo(b) }
 // by eye, which no safety depends on; a cryptographic hash costs more at
 // start-up than all the rest of a plan.
 func (p Plan) Hash() string {
-	var b []byte
+	h := fnv.New64a()
 	if p.IPv6 {
-		b = append(b, "ipv6\n"...)
+		io.WriteString(h, "ipv6\n")
 	}
+	b := make([]byte, 0, 1<<12) // a rule's text, one after the other
 	for _, chain := range [][]Rule{p.Inbound, p.Outbound} {
 		for _, r := range chain {
-			b = r.Match.append(b, 0)
+			b = r.Match.append(b[:0], 0)
 			b = append(b, ": "...)
 			b = append(b, r.Verdict.String()...)
-			b = append(b, '\n')
+			h.Write(append(b, '\n'))
 		}
-		b = append(b, '\n')
+		io.WriteString(h, "\n")
 	}
-	h := fnv.New64a()
-	h.Write(b)
 	return fmt.Sprintf("%012x", h.Sum64()&(1<<48-1))
 }
 

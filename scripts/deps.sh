@@ -9,9 +9,11 @@ PATH=$PATH:/usr/sbin:/sbin # where Debian has them, and users' PATH has not
 # missing prints the commands that are not there.
 missing() {
 	local command
-	for command in iptables-legacy iptables-nft nft ip; do
+	for command in iptables-legacy iptables-nft nft ip containerd ctr runc; do
 		command -v "$command" >/dev/null || echo "$command"
 	done
+	# In nobody's PATH: where Debian, the CNI project and Fedora have them.
+	[ -e /usr/lib/cni/bridge ] || [ -e /opt/cni/bin/bridge ] || [ -e /usr/libexec/cni/bridge ] || echo cni-plugins
 }
 
 # as_root runs a command as root, if there is a way.
@@ -32,6 +34,9 @@ package() {
 	iptables-*) echo iptables ;;
 	nft) echo nftables ;;
 	ip) echo iproute2 ;;
+	containerd | ctr) echo containerd ;;
+	runc) echo runc ;;
+	cni-plugins) echo containernetworking-plugins ;;
 	esac
 }
 
@@ -54,9 +59,9 @@ cat >&2 <<END
 deps: missing, so that tests which need them are skipped:
 $(for command in $absent; do echo "  $command"; done)
 The packages that have them:
-  Debian, Ubuntu  iptables nftables iproute2
-  Fedora          iptables-nft iptables-legacy nftables iproute
-  Alpine          iptables iptables-legacy nftables iproute2
-  Arch            iptables nftables iproute2
+  Debian, Ubuntu  iptables nftables iproute2 containernetworking-plugins containerd
+  Fedora          iptables-nft iptables-legacy nftables iproute containernetworking-plugins containerd
+  Alpine          iptables iptables-legacy nftables iproute2 cni-plugins containerd runc
+  Arch            iptables nftables iproute2 cni-plugins containerd runc
 END
 [ "${CI:-}" != true ]

@@ -17,7 +17,7 @@ while read -r first package _; do
 	ok)
 		for target in ${targets[@]+"${targets[@]}"}; do
 			echo "fuzz $package $target for $time"
-			go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" </dev/null
+			go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 50x "$package" </dev/null
 			found=$((found + 1))
 		done
 		targets=()

@@ -45,7 +45,7 @@ func (r *clearRun) run(ctx context.Context, cfg config.Config) error {
 	if _, err := cfg.Validate(); err != nil {
 		return err
 	}
-	k := &kernel{cfg: cfg, log: log}
+	k := &kernel{cfg: cfg, log: log, thorough: true}
 	defer k.close()
 	return r.target.inside(ctx, cfg.LockTimeout, func() error {
 		commits, cleared, err := k.engine().Clear(ctx)

@@ -81,7 +81,7 @@ func (r *initRun) run(ctx context.Context) error {
 		req.log.Info(initMessage(res),
 			"backend", res.Backend, "reason", res.Reason,
 			"result", initResult(res), "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6,
-			"plan", req.plan.Hash(), "took", time.Since(start).Round(10*time.Microsecond).String())
+			"plan", k.hash, "took", time.Since(start).Round(10*time.Microsecond).String())
 		return setCloseWait(req.cfg.CloseWait)
 	})
 }

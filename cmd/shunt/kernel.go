@@ -48,16 +48,22 @@ func (t *target) open() (*netns.NS, error) {
 	return netns.Current()
 }
 
-// inside runs f in the target namespace, under its lock, with the network
-// capabilities raised.
+// inside opens the target namespace and runs f in it, as the function inside
+// does.
 func (t *target) inside(ctx context.Context, lockTimeout time.Duration, f func() error) error {
 	ns, err := t.open()
 	if err != nil {
 		return untouched{err}
 	}
 	defer ns.Close()
+	return inside(ctx, ns, lockTimeout, f)
+}
+
+// inside runs f in a namespace, under its lock, with the network capabilities
+// raised.
+func inside(ctx context.Context, ns *netns.NS, lockTimeout time.Duration, f func() error) error {
 	acting := false
-	err = ns.Do(func() error {
+	err := ns.Do(func() error {
 		if err := raiseCaps(); err != nil {
 			return err
 		}
@@ -78,8 +84,16 @@ func (t *target) inside(ctx context.Context, lockTimeout time.Duration, f func()
 // kernel makes the backends for the calling thread's namespace.
 type kernel struct {
 	cfg   config.Config
+	hash  string // the plan's
 	stamp string
 	log   *slog.Logger
+
+	// noteLevel is the level of the remark on how the backend was chosen.
+	noteLevel slog.Level
+
+	// thorough looks for legacy rules even where that makes the table: as
+	// another user than root nothing else tells whether there are any.
+	thorough bool
 
 	nft *nftables.Backend
 }
@@ -102,9 +116,13 @@ func (k *kernel) nftables() (*nftables.Backend, error) {
 	return k.nft, nil
 }
 
-func (k *kernel) iptables(mode string) (*iptables.Backend, error) {
+// iptables returns the backend of a mode; as a finder of leftovers it leaves
+// alone what it cannot see without making a table.
+func (k *kernel) iptables(mode string, leftovers bool) (*iptables.Backend, error) {
 	return iptables.New(iptables.Options{
 		Mode:        mode,
+		Leftovers:   leftovers,
+		NoIPv6:      !k.cfg.IPv6,
 		Stamp:       k.stamp,
 		WaitSeconds: int(math.Ceil(k.cfg.LockTimeout.Seconds())),
 		Children:    passCaps,
@@ -119,11 +137,11 @@ func (k *kernel) candidates() []apply.Candidate {
 		return apply.Candidate{Name: nftables.Name, Reason: reason, Open: func() (apply.Backend, error) { return k.nftables() }}
 	}
 	ipt := func(mode, name, reason string) apply.Candidate {
-		return apply.Candidate{Name: name, Reason: reason, Open: func() (apply.Backend, error) { return k.iptables(mode) }}
+		return apply.Candidate{Name: name, Reason: reason, Open: func() (apply.Backend, error) { return k.iptables(mode, false) }}
 	}
 	backend, mode, note := k.cfg.ResolveBackend()
 	if note != "" {
-		k.log.Info(note)
+		k.log.Log(context.Background(), k.noteLevel, note)
 	}
 	switch {
 	case backend == config.BackendNftables && note != "":
@@ -150,7 +168,7 @@ func (k *kernel) candidates() []apply.Candidate {
 // owners returns every place where rules of ours can be. A kernel without
 // nf_tables has none there.
 func (k *kernel) owners() ([]apply.Owner, error) {
-	legacy, err := k.iptables(iptables.ModeLegacy)
+	legacy, err := k.iptables(iptables.ModeLegacy, !k.thorough)
 	if err != nil {
 		return nil, err
 	}

@@ -25,9 +25,9 @@ func (l *logFlags) bind(fs *pflag.FlagSet) {
 // logger returns the log. Under Linkerd's names it goes to standard output,
 // as Linkerd's does; otherwise that is for the product alone.
 func (l *logFlags) logger(s *system) (*slog.Logger, error) {
-	level, err := parseLevel(l.level)
-	if err != nil {
-		return nil, err
+	level, known := parseLevel(l.level)
+	if !known {
+		return nil, &config.InputError{Err: fmt.Errorf("flag --log-level: %q is no level: want debug, info, warn or error", l.level)}
 	}
 	var to io.Writer = s.stderr
 	if s.linkerd {
@@ -42,18 +42,18 @@ func (l *logFlags) logger(s *system) (*slog.Logger, error) {
 }
 
 // parseLevel reads a level by the names that logrus, Linkerd's log, has.
-func parseLevel(name string) (slog.Level, error) {
+func parseLevel(name string) (level slog.Level, known bool) {
 	switch strings.ToLower(name) {
 	case "trace", "debug":
-		return slog.LevelDebug, nil
+		return slog.LevelDebug, true
 	case "info":
-		return slog.LevelInfo, nil
+		return slog.LevelInfo, true
 	case "warn", "warning":
-		return slog.LevelWarn, nil
+		return slog.LevelWarn, true
 	case "error", "fatal", "panic":
-		return slog.LevelError, nil
+		return slog.LevelError, true
 	}
-	return 0, &config.InputError{Err: fmt.Errorf("flag --log-level: %q is no level: want debug, info, warn or error", name)}
+	return 0, false
 }
 
 // warnAll logs remarks on the configuration, one line each.

@@ -1,7 +1,8 @@
 // Shunt redirects a pod's TCP traffic through its sidecar proxy.
 //
-// One binary has several roles: the command line, and under the names
-// proxy-init and linkerd2-proxy-init the init container of Linkerd.
+// One binary has several roles: the command line, under the names proxy-init
+// and linkerd2-proxy-init the init container of Linkerd, and, under any name,
+// a chained CNI plugin where a container runtime sets CNI_COMMAND.
 package main
 
 import (
@@ -29,6 +30,9 @@ type system struct {
 }
 
 func main() {
+	if os.Getenv("CNI_COMMAND") != "" {
+		newPlugin().Main()
+	}
 	// Signals keep their default: a kill at any moment leaves the old rules
 	// or the new ones, and catching signals costs as much start-up time as
 	// everything else that plan does.

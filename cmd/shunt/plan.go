@@ -87,7 +87,7 @@ func render(req *resolved, format string) (string, error) {
 		if mode == "" || mode == config.ModeAuto {
 			mode = iptables.ModePlain // whichever iptables the reader has
 		}
-		b, err := req.kernel().iptables(mode)
+		b, err := req.kernel().iptables(mode, false)
 		if err != nil {
 			return "", err
 		}

@@ -84,5 +84,6 @@ func mergeAnnotations(cfg config.Config, path string) (config.Config, error) {
 }
 
 func (r *resolved) kernel() *kernel {
-	return &kernel{cfg: r.cfg, stamp: stamp(r.plan.Hash()), log: r.log}
+	hash := r.plan.Hash()
+	return &kernel{cfg: r.cfg, hash: hash, stamp: stamp(hash), log: r.log}
 }

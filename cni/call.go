@@ -1,0 +1,179 @@
+package cni
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/types"
+
+	"shunt/config"
+	"shunt/netns"
+)
+
+// call is one verb with what the runtime gave for it.
+type call struct {
+	*run
+	args
+	conf *netConf
+	log  *slog.Logger
+}
+
+// newCall decodes the network configuration and opens the log. A DEL goes on
+// without a configuration that makes sense: there may be rules to remove.
+func (r *run) newCall(a args, data []byte) (*call, error) {
+	conf, err := parseConf(data)
+	if err == nil {
+		err = checkVersion(r.verb, conf.version)
+	}
+	c := &call{run: r, args: a, conf: conf, log: r.openLog(conf)}
+	if a.containerID != "" {
+		c.log = c.log.With("pod", c.pod.String(), "container", a.containerID, "netns", a.netns)
+	}
+	r.log.Store(c.log)
+	if err != nil && r.verb == verbDel {
+		c.log.Warn("del goes on, although the network configuration is wrong", "error", err)
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.version.Store(&conf.version)
+	return c, nil
+}
+
+// hintConf says where the operator finds what is wrong.
+const hintConf = "correct shunt's entry in the network configuration of this node (below /etc/cni/net.d, unless the runtime looks elsewhere)"
+
+// fail makes the error that the runtime gets and `kubectl describe pod` shows:
+// the pod, what went wrong, and what to do.
+func (c *call) fail(code uint, err error, hint string) error {
+	return types.NewError(code, fmt.Sprintf("shunt: %s: %v", c.subject(), err), hint)
+}
+
+// subject names for people what the verb is about.
+func (c *call) subject() string {
+	switch {
+	case c.pod.Name != "":
+		return "pod " + c.pod.String()
+	case c.containerID != "":
+		return "container " + c.containerID
+	}
+	return "network configuration " + c.conf.name
+}
+
+// late turns an error that the end of the time caused into one that says so.
+func (c *call) late(err error) error {
+	if e, ok := err.(*types.Error); ok && (e.Code == types.ErrInternal || e.Code == types.ErrPluginNotAvailable) {
+		e.Code = types.ErrTryAgainLater
+		e.Details = fmt.Sprintf("the time of %s was over: %s", c.conf.timeout, hintTimeout)
+	}
+	return err
+}
+
+// took is the time since the plugin was started, for the log.
+func (c *call) took() slog.Attr {
+	return slog.String("took", time.Since(c.start).Round(10*time.Microsecond).String())
+}
+
+// decision is what a verb does about a container.
+type decision string
+
+// The decisions, as the log names them.
+const (
+	meshed    decision = "meshed"
+	notMeshed decision = "not meshed"
+	excluded  decision = "excluded namespace"
+	noPod     decision = "no pod"
+	simulated decision = "simulated"
+	unknown   decision = "not known"
+	gone      decision = "the network namespace is gone"
+)
+
+// errUnknownPod is the cause when no source knows whether a pod is meshed.
+var errUnknownPod = errors.New("the network configuration has no runtimeConfig[\"" + annotationsKey +
+	"\"], so it is not known whether the pod is meshed")
+
+// decide says whether the pod is meshed, and what is known about it. It asks
+// the sources in order.
+func (c *call) decide(ctx context.Context) (decision, Pod, error) {
+	if c.pod.Namespace != "" && slices.Contains(c.conf.exclude, c.pod.Namespace) {
+		return excluded, Pod{}, nil
+	}
+	for _, s := range sources(c.conf) {
+		pod, known, err := s.Pod(ctx, c.pod)
+		switch {
+		case err != nil:
+			return "", Pod{}, c.fail(types.ErrDecodingFailure, err, "the container runtime passes annotations that shunt cannot read: is it one that shunt's documentation names?")
+		case known && pod.Meshed:
+			return meshed, pod, nil
+		case known:
+			return notMeshed, pod, nil
+		}
+	}
+	if c.pod.Name == "" {
+		return noPod, Pod{}, nil
+	}
+	return "", Pod{}, c.fail(types.ErrTryAgainLater, errUnknownPod,
+		`add "capabilities": {"`+annotationsKey+`": true} to shunt's entry in the conflist, and make sure that the container runtime passes the annotations (containerd does); pods of the namespaces in "exclude-namespaces" are let through without`)
+}
+
+// podConfig merges what the network configuration and the pod say.
+func (c *call) podConfig(pod Pod) (config.Config, error) {
+	cfg, warnings, err := c.conf.config()
+	if err != nil {
+		return cfg, c.fail(types.ErrInvalidNetworkConfig, err, hintConf)
+	}
+	for _, w := range warnings {
+		c.log.Warn(w)
+	}
+	cfg, err = config.MergeAnnotations(cfg, pod.Annotations, pod.Namespace, config.ModeCNI)
+	if err != nil {
+		return cfg, c.fail(types.ErrInvalidNetworkConfig, err,
+			"correct the annotation in the template that the pod is made from (or on its namespace); nothing was applied")
+	}
+	if cfg, err = c.conf.forControlPlane(cfg, c.pod.Namespace); err != nil {
+		return cfg, c.fail(types.ErrInvalidNetworkConfig, err, hintConf)
+	}
+	if warnings, err = cfg.Validate(); err != nil {
+		return cfg, c.fail(types.ErrInvalidNetworkConfig, err,
+			"correct the pod's annotations or shunt's entry in the network configuration; nothing was applied")
+	}
+	for _, w := range warnings {
+		c.log.Warn(w)
+	}
+	c.logSources(cfg)
+	return cfg, nil
+}
+
+// openNetns opens the pod's namespace, unless it is the node's.
+func (c *call) openNetns() (*netns.NS, error) {
+	ns, err := netns.Open(c.netns)
+	if err != nil {
+		return nil, c.fail(types.ErrInvalidNetNS, fmt.Errorf("CNI_NETNS: %w", err), "")
+	}
+	if err := c.refuseHost(ns); err != nil {
+		_ = ns.Close()
+		return nil, err
+	}
+	return ns, nil
+}
+
+// refuseHost fails on the node's own namespace: that of process 1, or this
+// process's.
+func (c *call) refuseHost(ns *netns.NS) error {
+	own, err := netns.Current()
+	if err != nil {
+		return c.fail(types.ErrInternal, err, "")
+	}
+	defer own.Close()
+	if host, _ := ns.IsHost(); host || ns.Same(own) {
+		return c.fail(types.ErrInvalidNetNS,
+			fmt.Errorf("CNI_NETNS: %s is the node's own: rules in it would redirect the traffic of the whole node", ns),
+			"a pod with hostNetwork has no network of its own: runtimes call no plugin for it")
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package cni
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/containernetworking/cni/pkg/types"
+
+	"shunt/apply"
+	"shunt/netns"
+)
+
+// codeDrift is CHECK's error for rules that are not those of the plan; codes
+// from 100 on are a plugin's own.
+const codeDrift = 100
+
+// add sets a pod's rules up, if it is meshed, and passes the result of the
+// plugin before it on.
+func add(ctx context.Context, c *call) error {
+	if c.conf.prevResult == nil {
+		return c.fail(types.ErrInvalidNetworkConfig,
+			errors.New("there is no prevResult: shunt makes no interface of its own, so it is to be chained"),
+			`put its entry into the "plugins" list of a conflist, after the plugin that makes the interface`)
+	}
+	out, err := passThrough(c.conf.prevResult, c.conf.version)
+	if err != nil {
+		return c.fail(types.ErrDecodingFailure, err, "")
+	}
+	d, pod, err := c.decide(ctx)
+	if err != nil {
+		return err
+	}
+	if d != meshed {
+		c.log.Info("add", "decision", d, c.took())
+	} else if err := c.setUp(ctx, pod); err != nil {
+		return err
+	}
+	c.result = out
+	return nil
+}
+
+// setUp applies a meshed pod's rules.
+func (c *call) setUp(ctx context.Context, pod Pod) error {
+	return c.withRules(pod, func(rules Rules) error {
+		if c.conf.simulate {
+			return c.simulate(ctx, rules)
+		}
+		res, err := rules.Apply(ctx)
+		if err != nil {
+			return c.fail(code(err), fmt.Errorf("apply the rules: %w", err), details(err))
+		}
+		c.log.Info("add", "decision", meshed, "backend", res.Backend, "reason", res.Reason,
+			"changed", res.Changed, "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6, c.took())
+		return nil
+	})
+}
+
+// withRules calls f with the rules that a meshed pod is to have.
+func (c *call) withRules(pod Pod, f func(Rules) error) error {
+	cfg, err := c.podConfig(pod)
+	if err != nil {
+		return err
+	}
+	ns, err := c.openNetns()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return f(c.Rules(ns, cfg, c.log))
+}
+
+// simulate logs what an ADD would change.
+func (c *call) simulate(ctx context.Context, rules Rules) error {
+	cmp, err := rules.Compare(ctx)
+	if err != nil {
+		return c.fail(code(err), fmt.Errorf("simulate: compare the live rules with the plan: %w", err), "")
+	}
+	c.log.Info("add", "decision", simulated, "backend", cmp.Backend, "diff", cmp.Text(), c.took())
+	return nil
+}
+
+// code returns the code of an error of the rules.
+func code(err error) uint {
+	if errors.Is(err, netns.ErrLocked) {
+		return types.ErrTryAgainLater
+	}
+	return types.ErrInternal
+}
+
+// details returns what an operator may want to know of an error beside its
+// text.
+func details(err error) string {
+	if unverified, ok := errors.AsType[*apply.Unverified](err); ok {
+		return shorten(unverified.Diff)
+	}
+	return "a meshed pod is not started without its rules; the runtime will try again"
+}
+
+// check compares the live rules of a meshed pod with the plan.
+func check(ctx context.Context, c *call) error {
+	d, pod, err := c.decide(ctx)
+	if err != nil || d != meshed || c.conf.simulate {
+		return err
+	}
+	return c.withRules(pod, func(rules Rules) error {
+		cmp, err := rules.Compare(ctx)
+		if err != nil {
+			return c.fail(code(err), fmt.Errorf("compare the live rules with the plan: %w", err), "")
+		}
+		if !cmp.Equal() {
+			return c.fail(codeDrift, fmt.Errorf("the live rules (%s) are not those of the plan", cmp.Backend), shorten(cmp.Text()))
+		}
+		return nil
+	})
+}
+
+// del removes what shunt owns from a namespace that is still there. Where it
+// is not known whether the pod is meshed, it looks.
+func del(ctx context.Context, c *call) error {
+	d, _, err := c.decide(ctx)
+	switch {
+	case err != nil:
+		d = unknown
+	case d == meshed && c.conf.simulate:
+		d = simulated
+	}
+	if d != meshed && d != unknown {
+		c.log.Info("del", "decision", d, c.took())
+		return nil
+	}
+	ns, err := netns.Open(c.netns)
+	if c.netns == "" || errors.Is(err, fs.ErrNotExist) || errors.Is(err, netns.ErrNotNamespace) {
+		c.log.Info("del", "decision", gone, c.took())
+		return nil
+	}
+	if err != nil {
+		return c.fail(types.ErrInvalidNetNS, fmt.Errorf("CNI_NETNS: %w", err), "")
+	}
+	defer ns.Close()
+	if err := c.refuseHost(ns); err != nil {
+		return err
+	}
+	// Everything of ours goes, whatever the configuration was or is.
+	cfg := standard()
+	cfg.IPv6 = true
+	commits, cleared, err := c.Rules(ns, cfg, c.log).Clear(ctx)
+	if err != nil {
+		return c.fail(types.ErrInternal, fmt.Errorf("remove the rules: %w", err), "")
+	}
+	c.log.Info("del", "decision", d, "backend", strings.Join(cleared, ", "), "commits", commits, c.took())
+	return nil
+}
+
+// gc has nothing to collect: everything is in the pods' namespaces, and ends
+// with them.
+func gc(context.Context, *call) error { return nil }
+
+// shorten bounds a diff: thousands of ports are of no use in an event.
+func shorten(diff string) string {
+	const most = 4 << 10
+	if len(diff) <= most {
+		return diff
+	}
+	cut := strings.LastIndexByte(diff[:most], '\n') + 1
+	return diff[:cut] + "... (shunt diff shows the rest)"
+}

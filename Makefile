@@ -16,7 +16,7 @@ export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint bench fuzz clean
+.PHONY: help demo build test lint bench fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,5 +45,10 @@ bench: build ## measure speed and size against the bare tools, as ratios
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	scripts/fuzz.sh $(FUZZTIME)
 
+docs: build ## write the generated documents anew: the rules, transcripts, man pages (man/)
+	go run ./scripts/rules >docs/rules.md
+	go test ./cmd/shunt -run 'TestDocs|TestExamples|TestGolden$$' -update
+	go run ./scripts/man bin/shunt man
+
 clean: ## remove what the other targets made
-	rm -rf bin coverage
+	rm -rf bin coverage man

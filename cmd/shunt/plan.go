@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 
@@ -24,21 +23,33 @@ const (
 )
 
 func newPlan(s *system) *cobra.Command {
-	r := &request{}
+	r, w := &request{}, &workloads{}
 	var format string
 	cmd := &cobra.Command{
 		Use:   "plan [flags]",
 		Short: "print the rules that would be applied",
 		Long: `Print the rules that shunt init would apply with the same flags, without looking
 at the kernel. The default is text that the backend's own tool loads; under
---backend auto that is nftables.`,
+--backend auto that is nftables.
+
+With -f, print them for every workload of Kubernetes manifests that is or would
+be injected, by its annotations and its namespace's on top of the flags, and
+say of the others why they would not be. With -o table, also print where every
+value came from.`,
 		Example: `  shunt plan -o table
   shunt plan --skip-outbound-ports 3306 | sudo nft -f -
-  shunt plan --backend iptables --iptables-mode legacy`,
+  shunt plan --backend iptables --iptables-mode legacy
+  shunt plan -f app.yaml -o table --workload Deployment/web`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkFormat(format, formatRules, formatNft, formatIptables, formatTable, formatJSON); err != nil {
 				return err
+			}
+			if err := w.check(cmd.Flags()); err != nil {
+				return err
+			}
+			if len(w.files) > 0 {
+				return w.planManifests(r, format)
 			}
 			req, err := r.resolve(cmd.Context())
 			if err != nil {
@@ -53,6 +64,7 @@ at the kernel. The default is text that the backend's own tool loads; under
 		},
 	}
 	bindFormat(cmd.Flags(), &format, formatRules, "rules (loadable text of the chosen backend), nft, iptables, table or json")
+	w.bind(cmd.Flags())
 	r.bind(cmd, s, "o")
 	return cmd
 }
@@ -61,15 +73,7 @@ func bindFormat(fs *pflag.FlagSet, format *string, initial, help string) {
 	fs.StringVarP(format, "output", "o", initial, help)
 }
 
-func checkFormat(format string, known ...string) error {
-	for _, k := range known {
-		if format == k {
-			return nil
-		}
-	}
-	return &config.InputError{Err: fmt.Errorf("flag --output: %q is no format: want %s or %s",
-		format, strings.Join(known[:len(known)-1], ", "), known[len(known)-1])}
-}
+func checkFormat(format string, known ...string) error { return oneOf("output", format, known...) }
 
 // render returns the plan in a format.
 func render(req *resolved, format string) (string, error) {

@@ -28,6 +28,8 @@ func verbs() []verb {
 	return []verb{
 		{"init", "apply the rules in a network namespace, and verify them", newInit},
 		{"plan", "print the rules that would be applied", newPlan},
+		{"explain", "say which rule decides one connection, and why", newExplain},
+		{"lint", "find what is wrong in Kubernetes manifests", newLint},
 		{"diff", "compare the live rules with the plan", newDiff},
 		{"clear", "remove the rules", newClear},
 		{"version", "print the version", newVersion},
@@ -47,7 +49,7 @@ func run(ctx context.Context, s system) int {
 		return int(status)
 	}
 	s.report(called, err)
-	if rejected(err) || called.Name() == "diff" {
+	if rejected(err) || called.Name() == "diff" || called.Name() == "lint" {
 		return exitRejected
 	}
 	return exitFailed
@@ -168,9 +170,14 @@ with nftables or iptables.
 Examples:
   shunt plan -o table                              the standard rules, explained
   shunt plan --skip-outbound-ports 3306,5432       rules text, for nft -f
+  shunt plan -f app.yaml -o table                  what the pods of manifests get
+  shunt explain outbound --to 10.0.0.5:3306        what becomes of one connection
+  shunt lint -f app.yaml                           what is wrong in manifests
   shunt init --skip-outbound-ports 3306            apply, in a pod's init container
   shunt diff --netns /run/netns/pod1               what differs from the plan
   shunt clear --netns /run/netns/pod1              remove everything of shunt's
+  shunt version                                    which shunt this is
+  source <(shunt completion bash)                  flags and verbs with the tab key
 `)
 	return strings.TrimSuffix(b.String(), "\n")
 }

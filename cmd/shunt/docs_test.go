@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"shunt/lint"
+	"shunt/netns/netnstest"
+)
+
+// The document's transcripts are what the program prints, and its table of
+// findings is lint's.
+func TestDocsExplain(t *testing.T) {
+	t.Parallel()
+	const path = "../../docs/explain.md"
+	have, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns := netnstest.New(t)
+	if code, _, errs := invoke("", "init", "--netns", ns.Path, "--skip-outbound-ports", "3306"); code != exitDone {
+		t.Fatalf("init: status %d: %s", code, errs)
+	}
+	want := transcribe(withRules(string(have)), func(command string) string {
+		from := strings.NewReplacer("docs/examples/", "../../docs/examples/", "/run/netns/pod1", ns.Path)
+		args := strings.Fields(from.Replace(command))
+		code, out, errs := invoke("", args[1:]...)
+		out += errs
+		if code != exitDone {
+			out += fmt.Sprintf("exit status %d\n", code)
+		}
+		return strings.ReplaceAll(out, "../../docs/examples/", "docs/examples/")
+	})
+	if want == string(have) {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("stale: go test ./cmd/shunt -run TestDocs -update\n%s", diff.Diff(path, have, "now", []byte(want)))
+}
+
+// transcribe replaces what stands below each command in a console block.
+func transcribe(text string, run func(command string) string) string {
+	var b strings.Builder
+	inside := false
+	for line := range strings.Lines(text) {
+		switch {
+		case line == "```console\n":
+			inside = true
+		case line == "```\n":
+			inside = false
+		case inside && strings.HasPrefix(line, "$ "):
+			if !strings.HasSuffix(b.String(), "```console\n") {
+				b.WriteByte('\n')
+			}
+			b.WriteString(line + run(strings.TrimSpace(line[2:])))
+			continue
+		case inside:
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// withRules replaces the rows of the table of findings.
+func withRules(text string) string {
+	const begin, end = "<!-- rules -->\n", "<!-- end of rules -->"
+	before, rest, _ := strings.Cut(text, begin)
+	_, after, ok := strings.Cut(rest, end)
+	if !ok {
+		return text
+	}
+	rows := "\n| rule | severity | why |\n| --- | --- | --- |\n"
+	for _, r := range lint.Rules() {
+		rows += fmt.Sprintf("| `%s` | %s | %s |\n", r.ID, r.Severity, r.Why)
+	}
+	return before + begin + rows + "\n" + end + after
+}

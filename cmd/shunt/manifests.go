@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"shunt/config"
+	"shunt/manifest"
+	"shunt/plan"
+)
+
+// files are the manifests that a verb reads. It is a flag that may be repeated.
+type files []string
+
+func (f *files) Set(path string) error { *f = append(*f, path); return nil }
+func (f *files) String() string        { return strings.Join(*f, ",") }
+func (f *files) Type() string          { return "file" }
+
+func (f *files) bind(fs *pflag.FlagSet) {
+	fs.VarP(f, "filename", "f", "read Kubernetes manifests from this YAML or JSON file, - for standard input; repeatable")
+}
+
+// read returns what all files hold.
+func (f files) read(s *system) (*manifest.Set, error) {
+	set := &manifest.Set{}
+	for _, path := range f {
+		if err := readManifest(set, path, s.stdin); err != nil {
+			return nil, err
+		}
+	}
+	return set, nil
+}
+
+func readManifest(set *manifest.Set, path string, stdin io.Reader) error {
+	if path == "-" {
+		return set.Read("standard input", stdin)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		if cause, ok := errors.AsType[*fs.PathError](err); ok {
+			err = cause.Err
+		}
+		return badFlag("filename", "open %s: %w", path, err)
+	}
+	defer f.Close() // only read from
+	return set.Read(path, f)
+}
+
+// workloads are manifests of which the configuration is asked for.
+type workloads struct {
+	files
+	name string
+	mode string
+}
+
+func (w *workloads) bind(fs *pflag.FlagSet) {
+	w.files.bind(fs)
+	fs.StringVar(&w.name, "workload", "", "with -f, this workload only: `kind/name`, or namespace/kind/name")
+	fs.StringVar(&w.mode, "mode", string(config.ModeInit), "with -f, how annotations combine with the settings (`init|cni`): as for the init container, where they replace, or for the plugin, where inbound skip ports add")
+}
+
+// check refuses flags that mean nothing without -f or beside it.
+func (w *workloads) check(fs *pflag.FlagSet) error {
+	if err := oneOf("mode", w.mode, string(config.ModeInit), string(config.ModeCNI)); err != nil {
+		return err
+	}
+	for _, name := range []string{"workload", "mode"} {
+		if w.files == nil && fs.Changed(name) {
+			return badFlag(name, "this is about manifests: give -f as well")
+		}
+	}
+	if w.files != nil && fs.Changed("annotations-file") {
+		return badFlag("annotations-file", "-f was given, too: give one of them")
+	}
+	return nil
+}
+
+// selected is a workload, and what its pods get.
+type selected struct {
+	*manifest.Object
+	manifest.Injection
+	*resolved // nil if it is not injected
+}
+
+// resolve reads the manifests, and computes what the workloads get: the one
+// that is named, or every one, or if only is set the only one.
+func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, error) {
+	log, err := r.logs.logger(r.sys)
+	if err != nil {
+		return nil, nil, err
+	}
+	base, err := r.settings.Load(r.sys.lookupEnv, r.sys.stdin)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := w.read(r.sys)
+	if err != nil {
+		return nil, nil, err
+	}
+	chosen := set.Workloads()
+	if only || w.name != "" {
+		one, err := set.Find(w.name)
+		if err != nil {
+			return nil, nil, err
+		}
+		chosen = []*manifest.Object{one}
+	}
+	var out []selected
+	for _, o := range chosen {
+		s := selected{Object: o, Injection: set.Injection(o)}
+		if s.Injected {
+			cfg, err := set.Config(base, o, config.Mode(w.mode))
+			var warnings []string
+			if err == nil {
+				warnings, err = cfg.Validate()
+			}
+			if err != nil {
+				return nil, nil, &config.InputError{Err: fmt.Errorf("%s: %s: %w", o.File, o, err)}
+			}
+			for _, warning := range warnings {
+				log.Warn(warning, "workload", o.String())
+			}
+			s.resolved = &resolved{cfg: cfg, plan: plan.Build(cfg), log: log}
+		}
+		out = append(out, s)
+	}
+	return out, set, nil
+}
+
+// skipped names the objects of kinds that are not read.
+func skipped(set *manifest.Set) []string {
+	names := []string{}
+	for _, o := range set.Skipped {
+		names = append(names, o.String())
+	}
+	return names
+}
+
+// skippedText counts them as well, and names at most ten.
+func skippedText(set *manifest.Set) string {
+	names := skipped(set)
+	n := len(names)
+	const most = 10
+	if n > most {
+		names = append(names[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("skipped, unsupported kind (%d): %s\n", n, strings.Join(names, ", "))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// badFlag is the error of a flag's value.
+func badFlag(flag, format string, args ...any) error {
+	return &config.InputError{Err: fmt.Errorf("flag --"+flag+": "+format, args...)}
+}
+
+// oneOf refuses a value that is none of the known ones.
+func oneOf(flag, value string, known ...string) error {
+	for _, k := range known {
+		if value == k {
+			return nil
+		}
+	}
+	last := len(known) - 1
+	return badFlag(flag, "%q is not known: want %s or %s", value, strings.Join(known[:last], ", "), known[last])
+}

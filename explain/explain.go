@@ -1,0 +1,127 @@
+package explain
+
+import (
+	"fmt"
+
+	"shunt/config"
+	"shunt/plan"
+)
+
+// Explanation is what happens to one connection, for people and for programs.
+type Explanation struct {
+	Connection string `json:"connection"`
+	Workload   string `json:"workload,omitempty"` // whose configuration it is
+	Live       bool   `json:"live"`               // by the live rules, not by the plan
+
+	Verdict plan.VerdictView `json:"verdict"`
+	Lands   string           `json:"lands"` // where the connection ends
+	Why     string           `json:"why"`
+
+	Chains  []Chain  `json:"chains"`
+	Changes []Change `json:"changes"` // each on its own, unless it says otherwise
+	Hints   []string `json:"hints"`
+}
+
+// Chain is an ordered list of rules, one of which may decide.
+type Chain struct {
+	Name  string `json:"name"`
+	Rules []Rule `json:"rules"`
+}
+
+// Rule is one rule of a chain.
+type Rule struct {
+	Number  int              `json:"number"` // from 1
+	Name    string           `json:"name"`
+	Match   string           `json:"match"`
+	Verdict plan.VerdictView `json:"verdict"`
+	Decides bool             `json:"decides"`
+	Packets *uint64          `json:"packets,omitempty"` // first packets of connections, counted by the kernel
+}
+
+// Plan explains a connection by the rules that a configuration asks for. The
+// decision is plan.Decide's.
+func Plan(q *Question, c *config.Config) *Explanation {
+	p, f := plan.Build(*c), q.Flow()
+	d := p.Decide(f)
+	e := newExplanation(q)
+	rules := p.Inbound
+	if q.Direction == plan.Outbound {
+		rules = p.Outbound
+	}
+	e.chain(q.Direction.String(), rules, d.Index)
+	switch {
+	case d.Index >= 0:
+		e.Why = fmt.Sprintf("rule %d, %s: %s", d.Index+1, d.Rule.Name, d.Rule.Reason)
+	case f.Dst.Addr().Is6() && !p.IPv6:
+		e.Why = "IPv6 is not touched: ipv6 is false"
+	case f.TCP && f.Direction == plan.Inbound && !f.DstLocal:
+		e.Why = "no rule matches: inbound-local-only leaves alone what the pod forwards"
+	default:
+		e.Why = noMatch(q)
+	}
+	e.decide(q, &d)
+	e.Changes = append(e.Changes, changes(&f, c, d.Verdict)...)
+	return e
+}
+
+// NotInjected explains a connection of a pod that gets no rules.
+func NotInjected(q *Question, because string) *Explanation {
+	e := newExplanation(q)
+	e.decide(q, &plan.Decision{Index: -1})
+	e.Why = "there are no rules, because the pod is not injected: " + because
+	return e
+}
+
+func newExplanation(q *Question) *Explanation {
+	return &Explanation{Connection: q.String(), Chains: []Chain{}, Changes: []Change{}, Hints: []string{}}
+}
+
+func noMatch(q *Question) string {
+	if q.UDP {
+		return "only TCP is redirected"
+	}
+	return "no rule matches, and what matches none is bypassed"
+}
+
+// decide notes the verdict and what follows from it. A redirect at output goes
+// to the loopback address, one at prerouting to the first address of the
+// interface that the packet came in by (net/netfilter/nf_nat_redirect.c).
+func (e *Explanation) decide(q *Question, d *plan.Decision) {
+	e.Verdict, e.Lands = view(d.Verdict), q.destination()
+	switch {
+	case d.Verdict.Kind == plan.Redirect:
+		on := "port %d on the address of the interface that it came in by"
+		if q.Direction == plan.Outbound {
+			if on = "127.0.0.1:%d"; q.To.Is6() {
+				on = "[::1]:%d"
+			}
+		}
+		e.Lands = fmt.Sprintf(on+", the proxy's, which learns from the socket (SO_ORIGINAL_DST) that it was going to %s", d.Verdict.Port, e.Lands)
+	case q.Direction == plan.Inbound:
+		e.Lands += ", without the proxy"
+	default:
+		e.Lands += ", where it was going"
+	}
+	e.hint(q, d)
+}
+
+// chain adds a list of rules, of which one decides; -1 is none.
+func (e *Explanation) chain(name string, rules []plan.Rule, decides int) {
+	c := Chain{name, make([]Rule, len(rules))}
+	for i := range rules {
+		r := &rules[i]
+		c.Rules[i] = Rule{Number: i + 1, Name: r.Name, Match: r.Match.String(), Verdict: view(r.Verdict), Decides: i == decides}
+		if r.Counter != nil {
+			c.Rules[i].Packets = &r.Counter.Packets
+		}
+	}
+	e.Chains = append(e.Chains, c)
+}
+
+// view names a verdict as `shunt plan -o json` does; the others occur in live
+// rules only.
+func view(v plan.Verdict) plan.VerdictView {
+	return plan.VerdictView{Action: [...]string{
+		plan.Bypass: "bypass", plan.Redirect: "redirect", plan.Jump: "jump", plan.Other: "other",
+	}[v.Kind], Port: v.Port}
+}

@@ -1,0 +1,44 @@
+package lint
+
+import (
+	"strconv"
+
+	"shunt/manifest"
+)
+
+// job finds Jobs whose proxy outlives them.
+func (l *linter) job(pods *place, spec string) {
+	w := pods.Object
+	if w.Kind != "Job" && w.Kind != "CronJob" {
+		return
+	}
+	const fix = `config.linkerd.io/proxy-enable-native-sidecar: "true", or linkerd.io/inject: disabled`
+	if proxy := w.Pod.Proxy(); proxy != nil {
+		if !proxy.Sidecar {
+			l.add(jobNeverCompletes, w, 0, spec+".containers", "the proxy is a container like the others, which keeps the pod running when they are done", fix)
+		}
+		return
+	}
+	on, off := l.native(w)
+	// With the shutdown endpoint, the job's own command can end the proxy.
+	if a, _ := l.set.Annotation(w, shutdownKey); on || a.Value == "enabled" {
+		return
+	}
+	l.report(jobNeverCompletes, pods, injectKey,
+		"it is injected, and native sidecars are off ("+off+"): the proxy keeps the pod running when the job is done", fix)
+}
+
+// native reports whether a workload's proxy is a native sidecar, and if not,
+// what says so. The domains are in the order in which the injector looks.
+func (l *linter) native(w *manifest.Object) (on bool, off string) {
+	for _, domain := range []string{"config", "config.beta", "config.alpha"} {
+		key := domain + ".linkerd.io" + nativeName
+		if a, in := l.set.Annotation(w, key); in != nil {
+			if v, err := strconv.ParseBool(a.Value); err == nil {
+				return v, key
+			}
+			break
+		}
+	}
+	return l.release.NativeSidecars(), "the default before Linkerd 2.20"
+}

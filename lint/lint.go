@@ -1,0 +1,186 @@
+// Package lint finds what is wrong in manifests before anything is applied:
+// annotations that do nothing, lists that contradict each other, workloads
+// that the proxy would break.
+package lint
+
+import (
+	"maps"
+	"slices"
+
+	"shunt/config"
+	"shunt/manifest"
+)
+
+// Severity says how bad a finding is.
+type Severity string
+
+// The severities, as SARIF 2.1.0 names its levels (section 3.27.10).
+const (
+	Error   Severity = "error"   // it does not work, or not as it is written
+	Warning Severity = "warning" // it probably does not do what was meant
+	Note    Severity = "note"    // it changes nothing
+)
+
+// Rule is one kind of finding.
+type Rule struct {
+	ID       string // stable
+	Severity Severity
+	Why      string // in a sentence: what happens if nothing is changed
+}
+
+// The ids of the rules.
+const (
+	misspeltAnnotation  = "misspelt-annotation"
+	unknownAnnotation   = "unknown-annotation"
+	misplacedAnnotation = "misplaced-annotation"
+	invalidValue        = "invalid-value"
+	opaqueAndSkipped    = "opaque-and-skipped"
+	skipUnexposedPort   = "skip-unexposed-port"
+	skipProxyPort       = "skip-proxy-port"
+	skipEverything      = "skip-everything"
+	redundantSkip       = "redundant-skip"
+	serverSpeaksFirst   = "server-speaks-first"
+	policyWithoutProxy  = "policy-without-proxy-port"
+	jobNeverCompletes   = "job-never-completes"
+	hostNetwork         = "host-network"
+)
+
+// Rules returns every rule.
+func Rules() []Rule {
+	return []Rule{
+		{misspeltAnnotation, Error, "An annotation whose key nobody reads does nothing, and nobody says so."},
+		{unknownAnnotation, Warning, "Linkerd passes over keys of its own domain that it does not know."},
+		{misplacedAnnotation, Warning, "Linkerd reads annotations of pods and of their namespace, not those of what makes the pods, and no labels."},
+		{invalidValue, Error, "Linkerd drops what it cannot read, or the pod does not start."},
+		{opaqueAndSkipped, Warning, "A skipped port never reaches the proxy, so that its being opaque means nothing: no mutual TLS, no metrics."},
+		{skipUnexposedPort, Warning, "An inbound skip port that no container exposes is a wrong number, or has no effect."},
+		{skipProxyPort, Warning, "A skip list that covers the proxy's own ports is wider than was meant: no application listens there."},
+		{skipEverything, Error, "With a skip list of every port the pod has a proxy, and nothing in that direction reaches it."},
+		{redundantSkip, Note, "An entry of a skip list that changes nothing misleads its readers."},
+		{serverSpeaksFirst, Warning, "Where the client does not speak first, the proxy waits for it, and connections stall for 10 seconds."},
+		{policyWithoutProxy, Error, "Connections of meshed clients to an opaque port arrive at the proxy's inbound port, which the NetworkPolicy does not let in."},
+		{jobNeverCompletes, Error, "The proxy is a container that keeps running, unless it is a native sidecar."},
+		{hostNetwork, Error, "Linkerd does not inject a pod on the host's network: its rules would be those of the node."},
+	}
+}
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Rule     string   `json:"rule"`
+	Severity Severity `json:"severity"`
+	File     string   `json:"file"`
+	Line     int      `json:"line,omitempty"` // 0: not known
+	Object   string   `json:"object"`         // "Deployment shop/web"
+	Path     string   `json:"path"`           // within the object
+	Message  string   `json:"message"`        // what is wrong
+	Fix      string   `json:"fix"`            // what to write instead
+}
+
+// Check returns what is wrong in a set of manifests under a release of
+// Linkerd, in the order of the files and their lines.
+func Check(s *manifest.Set, r Release) []*Finding {
+	l := &linter{set: s, release: r}
+	for _, o := range s.Objects {
+		if o.Policy != nil {
+			l.policies = append(l.policies, o)
+		}
+	}
+	standard := config.Standard()
+	for _, o := range s.Objects {
+		own := &place{o, "metadata", o.Annotations, onOther}
+		switch {
+		case o.Pod != nil:
+			l.workload(own)
+			continue
+		case o.Kind == "Namespace":
+			own.on = onNamespace
+			l.skipLists(own, l.merged(standard, own, nil))
+		case o.Policy != nil:
+			l.policy(o)
+		}
+		l.annotations(own, o.Labels)
+	}
+	return l.findings
+}
+
+type linter struct {
+	set      *manifest.Set
+	release  Release
+	policies []*manifest.Object
+	findings []*Finding
+}
+
+// where says on what annotations stand.
+type where uint8
+
+const (
+	onOther     where = iota // a Service
+	onNamespace              // from which pods inherit
+	onMaker                  // a workload that makes pods
+	onPod                    // a pod or a template
+)
+
+// place is where annotations stand.
+type place struct {
+	*manifest.Object
+	metadata string // its path
+	list     manifest.Annotations
+	on       where
+}
+
+// path returns the path of an annotation.
+func (p *place) path(key string) string { return p.metadata + `.annotations["` + key + `"]` }
+
+// keys returns the annotations' keys in order.
+func (p *place) keys() []string { return slices.Sorted(maps.Keys(p.list)) }
+
+// report notes what is wrong with an annotation, or with where it should be.
+func (l *linter) report(rule string, p *place, key, message, fix string) {
+	l.add(rule, p.Object, p.list[key].Line, p.path(key), message, fix)
+}
+
+// add notes a finding; line 0 is the object's. What is wrong in a namespace is
+// found by each of its workloads, and noted once.
+func (l *linter) add(rule string, o *manifest.Object, line int, path, message, fix string) {
+	if line == 0 {
+		line = o.Line
+	}
+	f := &Finding{Rule: rule, File: o.File, Line: line, Object: o.String(), Path: path, Message: message, Fix: fix}
+	for _, r := range Rules() {
+		if r.ID == rule {
+			f.Severity = r.Severity
+		}
+	}
+	for _, known := range l.findings {
+		if *known == *f {
+			return
+		}
+	}
+	l.findings = append(l.findings, f)
+	// Objects come in the order of their files, their annotations by key.
+	for i := len(l.findings) - 1; i > 0 && l.findings[i-1].File == f.File && l.findings[i-1].Line > line; i-- {
+		l.findings[i], l.findings[i-1] = l.findings[i-1], f
+	}
+}
+
+// workload checks a workload, and what its pods would get.
+func (l *linter) workload(own *place) {
+	w := own.Object
+	pods := &place{w, "metadata", w.Pod.Annotations, onPod}
+	spec := "spec"
+	if w.PodPath != "" {
+		own.on = onMaker
+		l.annotations(own, w.Labels)
+		pods.metadata, spec = w.PodPath+".metadata", w.PodPath+".spec"
+	}
+	l.annotations(pods, w.Pod.Labels)
+	in := l.set.Injection(w)
+	if in.Requested && w.Pod.HostNetwork {
+		l.add(hostNetwork, w, 0, spec+".hostNetwork", in.Why+", and a pod on the host's network gets no proxy",
+			"no hostNetwork, or linkerd.io/inject: disabled")
+	}
+	if in.Injected {
+		l.job(pods, spec)
+		l.ports(pods)
+	}
+}

@@ -1,0 +1,188 @@
+package lint
+
+import (
+	"strings"
+	"testing"
+
+	"shunt/config"
+	"shunt/manifest"
+)
+
+func release(t *testing.T, text string) Release {
+	t.Helper()
+	r, err := ParseRelease(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func check(t *testing.T, version, text string) []*Finding {
+	t.Helper()
+	s := &manifest.Set{}
+	if err := s.Read("app.yaml", strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	return Check(s, release(t, version))
+}
+
+// deployment returns one with a pod's annotations, a line each, and the rest
+// of its spec.
+func deployment(annotations, spec string) string {
+	if annotations != "" {
+		annotations = strings.ReplaceAll("\n"+annotations, "\n", "\n        ")
+	}
+	return `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    metadata:
+      labels: {app: web}
+      annotations:
+        linkerd.io/inject: enabled` + annotations + `
+    spec:
+      containers:
+      - name: web
+        ports: [{name: http, containerPort: 8080}, {name: db, containerPort: 9306}]
+` + spec
+}
+
+// ids lists the rules of findings.
+func ids(findings []*Finding) string {
+	var out []string
+	for _, f := range findings {
+		out = append(out, f.Rule)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestAnnotations(t *testing.T) {
+	t.Parallel()
+	const c = "config.linkerd.io/"
+	for _, tt := range []struct {
+		annotation string
+		want       string // the rules
+		fix        string // what the first says to write
+	}{
+		{c + `skip-inbound-ports: "8080"`, "", ""},
+		{c + `skip-inbound-port: "8080"`, misspeltAnnotation, c + `skip-inbound-ports: "8080"`},
+		{c + `skip_outbound_ports: "80"`, misspeltAnnotation, c + `skip-outbound-ports: "80"`},
+		{c + `skip-outbond-ports: "80"`, misspeltAnnotation, c + `skip-outbound-ports: "80"`},
+		{`linkerd.io/skip-outbound-ports: "80"`, misspeltAnnotation, c + `skip-outbound-ports: "80"`},
+		{`linkerd.io/opaque-ports: "80"`, misspeltAnnotation, c + `opaque-ports: "80"`},
+		{`config.linkerd.io/inject: enabled`, misspeltAnnotation, `linkerd.io/inject: "enabled"`},
+		{`linkerd.io/injected: enabled`, misspeltAnnotation, `linkerd.io/inject: "enabled"`},
+		{`config.linkrd.io/proxy-uid: "1"`, misspeltAnnotation, c + `proxy-uid: "1"`},
+		{`config.linkerd.com/proxy-uid: "1"`, misspeltAnnotation, c + `proxy-uid: "1"`},
+		{`gateway.linkerd.io/skip-subnets: ""`, misspeltAnnotation, c + `skip-subnets: ""`},
+		{`shunt/skip-outbound-uid: "1"`, misspeltAnnotation, `shunt/skip-outbound-uids: "1"`},
+		{c + "teleportation: far", unknownAnnotation, "nothing, or a name from Linkerd's list of annotations"},
+		{"linkerd.io/teleportation: far", unknownAnnotation, "nothing, or a name from Linkerd's list of annotations"},
+		{"retry.linkerd.io/http: 5xx", "", ""},
+		{"prometheus.io/scrape: 'true'", "", ""},
+		{"app: web", "", ""},
+		{c + `skip-outbound-ports: "80-"`, invalidValue, `"80-" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
+		{c + `skip-outbound-ports: "http"`, invalidValue, `"http" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
+		{c + `skip-outbound-ports: ""`, "", ""},
+		{`linkerd.io/skip-ports: "99999"`, invalidValue, `"99999" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
+		{c + `skip-subnets: "10.0.0.0/33"`, invalidValue, `"10.0.0.0/33" is not a subnet: want CIDR such as 10.0.0.0/8 or fd00::/8, or an address`},
+		{c + `proxy-uid: root`, invalidValue, `"root" is not a user or group id: want a number from 0 to 4294967294, or -1 for none`},
+		{c + `proxy-uid: "-1"`, invalidValue, "values that go together"},
+		{`shunt/skip-outbound-uids: "1000-"`, invalidValue, `"1000-" is not a user id: want a number from 0 to 4294967294 or a range such as 1000-1999`},
+		{c + `admin-port: "0"`, invalidValue, `"0" is not a usable port: want a number from 1 to 65535`},
+		{c + `opaque-ports: "3306,http,5000-5010,"`, "", ""},
+		{c + `opaque-ports: "3306,,5000"`, invalidValue, "ports and ranges separated by single commas, such as 3306,4000-4100"},
+		{c + `opaque-ports: mysql`, invalidValue, `ports, or names of the containers' ports, which "mysql" is not: such as 3306,4000-4100`},
+		{c + `proxy-await: "true"`, invalidValue, "one of enabled, disabled"},
+		{c + `proxy-await: "enabled|disabled"`, invalidValue, "one of enabled, disabled"},
+		{c + `proxy-await: enabled`, "", ""},
+		{c + `access-log: ""`, "", ""},
+		{c + `access-log: nginx`, invalidValue, "one of apache, json, none"},
+		{c + `default-inbound-policy: audit`, "", ""},
+		{c + `enable-debug-sidecar: "yes"`, invalidValue, `"true" or "false"`},
+		{c + `enable-debug-sidecar: "1"`, "", ""},
+		{c + `proxy-outbound-connect-timeout: 1000`, "not read", ""},
+		{c + `proxy-outbound-connect-timeout: "1000"`, invalidValue, `a duration such as "30s" or "500ms"`},
+		{c + `proxy-outbound-connect-timeout: 1000ms`, "", ""},
+		{`config.alpha.linkerd.io/proxy-wait-before-exit-seconds: 5s`, invalidValue, `whole seconds such as "30"`},
+		{`config.alpha.linkerd.io/proxy-wait-before-exit-seconds: "5"`, "", ""},
+		{c + `proxy-cpu-request: 100 m`, invalidValue, `a quantity such as "100m" or "64Mi"`},
+		{c + `proxy-cpu-request: 0x10`, "not read", ""},
+		{c + `proxy-cpu-request: "0x10"`, invalidValue, `a quantity such as "100m" or "64Mi"`},
+		{c + `proxy-cpu-request: 1.5e3m`, invalidValue, `a quantity such as "100m" or "64Mi"`},
+		{c + `proxy-cpu-request: "0.5"`, "", ""},
+		{c + `proxy-cpu-request: "1e3"`, "", ""},
+		{c + `proxy-memory-limit: 250Mi`, "", ""},
+		{c + `proxy-memory-limit: 250MB`, invalidValue, `a quantity such as "100m" or "64Mi"`},
+		{c + `proxy-memory-limit: nan`, invalidValue, `a quantity such as "100m" or "64Mi"`},
+		{c + `proxy-cpu-ratio-limit: "1.5"`, invalidValue, `a number between 0 and 1, such as "0.5"`},
+		{c + `proxy-cpu-ratio-limit: "0.5"`, "", ""},
+		{c + `proxy-additional-env: '[{"name": "A"}]'`, "", ""},
+		{c + `proxy-additional-env: A=b`, invalidValue, `a JSON list of environment variables such as [{"name":"A","value":"b"}]`},
+		{c + `pod-inbound-ports: "80,443"`, "", ""},
+		{c + `pod-inbound-ports: web`, invalidValue, `"web" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
+		{c + `image-pull-policy: always`, invalidValue, "one of Always, IfNotPresent, Never"},
+		{"linkerd.io/created-by: anything", "", ""},
+	} {
+		t.Run(tt.annotation, func(t *testing.T) {
+			t.Parallel()
+			if tt.want == "not read" { // a number is no annotation at all
+				err := (&manifest.Set{}).Read("f", strings.NewReader(deployment(tt.annotation, "")))
+				if !config.IsInput(err) {
+					t.Errorf("error: %v", err)
+				}
+				return
+			}
+			got := check(t, "2.20", deployment(tt.annotation, ""))
+			if ids(got) != tt.want {
+				t.Fatalf("found %q, want %q", ids(got), tt.want)
+			}
+			if len(got) == 0 {
+				return
+			}
+			f := got[0]
+			key, _, _ := strings.Cut(tt.annotation, ": ")
+			if f.Fix != tt.fix || f.Object != "Deployment shop/web" || f.File != "app.yaml" {
+				t.Errorf("got %+v", f)
+			}
+			if tt.fix != "values that go together" && (f.Line != 10 || f.Path != `spec.template.metadata.annotations["`+key+`"]`) {
+				t.Errorf("at %s, line %d", f.Path, f.Line)
+			}
+		})
+	}
+}
+
+func TestWhereAnnotationsAreRead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text, want string }{
+		{"on a namespace", "kind: Namespace\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled, config.linkerd.io/skip-subnets: 10.0.0.0/8}}\n", ""},
+		{"a pod's on a namespace", "kind: Namespace\nmetadata: {name: a, annotations: {linkerd.io/skip-ports: '80'}}\n", misplacedAnnotation},
+		{"on a Service", "kind: Service\nmetadata: {name: a, annotations: {config.linkerd.io/opaque-ports: '80,db'}}\n", ""},
+		{"a pod's on a Service", "kind: Service\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\n", misplacedAnnotation},
+		{"on a Pod", "kind: Pod\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\n", ""},
+		{"on what makes pods", "kind: StatefulSet\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\n", misplacedAnnotation},
+		{"on what makes pods, and on the pods", "kind: StatefulSet\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\nspec: {template: {metadata: {annotations: {linkerd.io/inject: enabled}}}}\n", ""},
+		{"misspelt on what makes pods", "kind: StatefulSet\nmetadata: {name: a, annotations: {linkerd.io/injct: enabled}}\n", misspeltAnnotation},
+		{"what Linkerd itself writes", "kind: Deployment\nmetadata: {name: a, annotations: {linkerd.io/created-by: cli}, labels: {linkerd.io/control-plane-ns: linkerd}}\n", ""},
+		{"as a label", "kind: Namespace\nmetadata: {name: a, labels: {linkerd.io/inject: enabled}}\n", misplacedAnnotation},
+		{"as a pod's label", "kind: Deployment\nmetadata: {name: a}\nspec: {template: {metadata: {labels: {linkerd.io/inject: enabled}}}}\n", misplacedAnnotation},
+		{"the label that Linkerd has", "kind: Namespace\nmetadata: {name: a, labels: {config.linkerd.io/admission-webhooks: disabled}}\n", ""},
+		{"on a policy", "kind: NetworkPolicy\nmetadata: {name: a, annotations: {linkerd.io/injct: b}}\n", misspeltAnnotation},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ids(check(t, "2.20", tt.text)); got != tt.want {
+				t.Errorf("found %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestInvalidAnnotationsDoNotHideTheRest(t *testing.T) {
+	t.Parallel()
+	got := ids(check(t, "2.20", deployment("config.linkerd.io/skip-outbound-ports: x\nconfig.linkerd.io/skip-inbound-ports: \"7777\"", "")))
+	if got != invalidValue+" "+skipUnexposedPort {
+		t.Errorf("found %q", got)
+	}
+}

@@ -1,0 +1,109 @@
+package lint
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestReleases(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Release{"2.20": 20, "2.10": 10, "2.14.1": 14, "stable-2.14.10": 14, "v2.18": 18, "enterprise-2.17.0": 17} {
+		if got := release(t, text); got != want {
+			t.Errorf("%s is %d", text, got)
+		}
+	}
+	for _, text := range []string{"", "2", "2.9", "3.0", "2.x", "1.20", "edge-24.11.8", "2.-11", "latest"} {
+		if r, err := ParseRelease(text); err == nil {
+			t.Errorf("%q is %d", text, r)
+		}
+	}
+}
+
+// The example has at least one finding of every rule.
+func TestTheExampleHasEveryFinding(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/examples/findings.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	findings := check(t, "2.20", string(text))
+	for _, r := range Rules() {
+		i := slices.IndexFunc(findings, func(f *Finding) bool { return f.Rule == r.ID })
+		if i < 0 {
+			t.Errorf("nothing of %s", r.ID)
+		} else if findings[i].Severity != r.Severity {
+			t.Errorf("%s is %s", r.ID, findings[i].Severity)
+		}
+		if r.Why == "" || !slices.Contains([]Severity{Error, Warning, Note}, r.Severity) {
+			t.Errorf("%+v", r)
+		}
+	}
+	for i, f := range findings {
+		if f.Message == "" || f.Fix == "" || f.Path == "" || f.Line == 0 || i > 0 && findings[i-1].Line > f.Line {
+			t.Errorf("%+v", f)
+		}
+	}
+	if errors, warnings, notes := Count(findings, Error), Count(findings, Warning), Count(findings, Note); errors+warnings+notes != len(findings) || errors == 0 || warnings == 0 || notes == 0 {
+		t.Errorf("%d, %d, %d of %d", errors, warnings, notes, len(findings))
+	}
+}
+
+func TestSARIF(t *testing.T) {
+	t.Parallel()
+	findings := check(t, "2.20", deployment("config.linkerd.io/skip-outbound-port: \"8\\\"0\"\n", ""))
+	findings[0].File = "my charts/ä%.yaml"
+	var b bytes.Buffer
+	if err := WriteSARIF(&b, findings, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	var log struct {
+		Version string
+		Schema  string `json:"$schema"`
+		Runs    []struct {
+			Tool struct {
+				Driver struct {
+					Name, Version string
+					Rules         []struct {
+						ID                   string
+						FullDescription      struct{ Text string }
+						DefaultConfiguration struct{ Level string }
+					}
+				}
+			}
+			Results []struct {
+				RuleID    string
+				Level     string
+				Message   struct{ Text string }
+				Locations []struct {
+					PhysicalLocation struct {
+						ArtifactLocation struct{ URI string }
+						Region           struct{ StartLine int }
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &log); err != nil {
+		t.Fatalf("%v\n%s", err, &b)
+	}
+	run := log.Runs[0]
+	if log.Version != "2.1.0" || !strings.HasSuffix(log.Schema, "/sarif-schema-2.1.0.json") || run.Tool.Driver.Name != "shunt" || run.Tool.Driver.Version != "v1" || len(run.Tool.Driver.Rules) != len(Rules()) {
+		t.Errorf("%+v", log)
+	}
+	r := run.Results[0]
+	place := r.Locations[0].PhysicalLocation
+	if r.RuleID != misspeltAnnotation || r.Level != "error" || place.ArtifactLocation.URI != "my%20charts/%C3%A4%25.yaml" || place.Region.StartLine != 10 {
+		t.Errorf("%+v", r)
+	}
+	if want := `Write: config.linkerd.io/skip-outbound-ports: "8"0"`; !strings.HasSuffix(r.Message.Text, want) {
+		t.Errorf("message %q", r.Message.Text)
+	}
+	b.Reset()
+	if err := WriteSARIF(&b, nil, "v1"); err != nil || json.Unmarshal(b.Bytes(), &log) != nil {
+		t.Errorf("without findings: %v\n%s", err, &b)
+	}
+}

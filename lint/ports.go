@@ -1,0 +1,162 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"shunt/config"
+	"shunt/manifest"
+)
+
+// ports checks the port lists of an injected workload against each other and
+// against what its containers expose.
+func (l *linter) ports(pods *place) {
+	c := l.merged(config.Standard(), pods, l.set.NamespaceOf(pods.Object))
+	if _, err := c.Validate(); err != nil {
+		l.add(invalidValue, pods.Object, 0, pods.metadata+".annotations", err.Error(), "values that go together")
+		return
+	}
+	l.skipLists(pods, c)
+	l.unexposed(pods, c)
+	l.speakers(pods, c, l.opaque(pods, c))
+}
+
+// merged returns the configuration that a place's annotations make of base,
+// without those that are wrong, which have findings of their own.
+func (l *linter) merged(base config.Config, p *place, ns *manifest.Object) *config.Config {
+	lists := [2]map[string]string{}
+	for i, from := range []*place{p, {Object: ns}} {
+		if i > 0 && ns != nil {
+			from.list = ns.Annotations
+		}
+		lists[i] = from.list.Values()
+		for key, value := range lists[i] {
+			if kind := kindOf(key); kind != "setting" || from.check(kind, key, value) != "" {
+				delete(lists[i], key)
+			}
+		}
+	}
+	c, err := config.MergeAnnotations(base, lists[0], lists[1], config.ModeInit)
+	if err != nil { // it was checked
+		return &base
+	}
+	return &c
+}
+
+// skipLists checks each skip list by itself: it should cover neither
+// everything nor the proxy's own ports.
+func (l *linter) skipLists(p *place, c *config.Config) {
+	proxy := set(c.InboundPort, c.OutboundPort)
+	own := set(c.InboundPort, c.OutboundPort, c.ControlPort, c.AdminPort)
+	for _, key := range []string{skipInboundKey, skipOutboundKey, skipBothKey} {
+		list, err := config.ParsePorts(p.list[key].Value)
+		covered := overlap(list, own)
+		switch {
+		case err != nil || len(covered) == 0:
+		case everything(list):
+			l.report(skipEverything, p, key, "the list covers every port: nothing in this direction reaches the proxy",
+				"the ports that are meant, or linkerd.io/inject: disabled")
+		case key == skipInboundKey && len(overlap(list, proxy)) == 0:
+			l.report(redundantSkip, p, key, fmt.Sprintf("the proxy's control and admin servers (%s) are skipped inbound anyway", covered),
+				"the list without them")
+		default:
+			l.report(skipProxyPort, p, key, fmt.Sprintf("the list covers the proxy's own ports (%s), where no application listens", covered),
+				"the list without them; a range that covers them as two ranges")
+		}
+	}
+}
+
+// opaque returns the ports that are opaque, after comparing those of an
+// annotation with what is skipped.
+func (l *linter) opaque(pods *place, c *config.Config) config.PortSet {
+	a, in := l.set.Annotation(pods.Object, opaqueKey)
+	if in == nil {
+		return l.release.OpaquePorts()
+	}
+	p := pods
+	if in != pods.Object {
+		p = &place{in, "metadata", in.Annotations, onNamespace}
+	}
+	list, _ := pods.opaque(a.Value)
+	if both := overlap(list, c.SkipInboundPorts); len(both) > 0 {
+		l.report(opaqueAndSkipped, p, opaqueKey,
+			fmt.Sprintf("port %s is opaque here and skipped inbound (%s): it is skipped", both, c.Sources.Of("skip-inbound-ports")),
+			"one of the two: opaque keeps mutual TLS and metrics, skipped leaves the proxy out")
+	}
+	// Opaque is about what comes in. A client that skips the port outbound and
+	// does not serve it has probably taken it for the other direction.
+	if both := without(overlap(list, c.SkipOutboundPorts), pods.Pod.Ports().Union(c.SkipInboundPorts)); len(both) > 0 {
+		l.report(opaqueAndSkipped, p, opaqueKey,
+			fmt.Sprintf("port %s is opaque here, skipped outbound (%s), and exposed by no container: outbound it is skipped", both, c.Sources.Of("skip-outbound-ports")),
+			opaqueKey+" on the server's pods and Service if the server is in the cluster, and no skipping; skipping alone if it is outside")
+	}
+	return list
+}
+
+// unexposed looks for inbound skip ports that nothing listens on. A
+// namespace's list is for all of its pods, so only the pod's own counts.
+func (l *linter) unexposed(pods *place, c *config.Config) {
+	exposed := pods.Pod.Ports()
+	for _, key := range []string{skipInboundKey, skipBothKey} {
+		list, err := config.ParsePorts(pods.list[key].Value)
+		if err != nil || everything(list) {
+			continue // findings of their own
+		}
+		for _, text := range strings.Split(pods.list[key].Value, ",") {
+			entry, _ := config.ParsePorts(text) // as it stands there, not merged
+			if len(overlap(entry, exposed)) > 0 || len(without(entry, set(c.ControlPort, c.AdminPort))) == 0 {
+				continue
+			}
+			message := "no container exposes port " + entry.String() + ", which is skipped inbound"
+			if key == skipInboundKey {
+				l.report(skipUnexposedPort, pods, key, message, "a port that is exposed ("+exposed.String()+"), or this one under the container's ports")
+			} else { // it may be meant for the other direction
+				l.report(redundantSkip, pods, key, message, written(skipOutboundKey, entry.String())+", if it is about connections that the pod makes")
+			}
+		}
+	}
+}
+
+// speakers looks for exposed ports on which protocol detection stalls: those
+// for which Linkerd's documentation asks for a decision ("Protocol
+// Detection"), because the server speaks first, or the client does not begin
+// with anything that tells its protocol.
+func (l *linter) speakers(pods *place, c *config.Config, opaque config.PortSet) {
+	exposed := pods.Pod.Ports()
+	// An annotation replaces the default list: what the pod has of that must
+	// be named again.
+	mark := opaque
+	if _, in := l.set.Annotation(pods.Object, opaqueKey); in == nil {
+		mark = overlap(opaque, exposed)
+	}
+	stalls := func(port uint16) bool {
+		return exposed.Contains(port) && !opaque.Contains(port) && !c.SkipInboundPorts.Contains(port)
+	}
+	list := speakers()
+	for _, s := range list {
+		if stalls(s.port) {
+			mark = mark.Union(set(s.port))
+		}
+	}
+	for _, s := range list {
+		if stalls(s.port) {
+			l.report(serverSpeaksFirst, pods, opaqueKey,
+				fmt.Sprintf("port %d (%s) is exposed, and neither opaque nor skipped: the proxy cannot tell the protocol from the client's first bytes", s.port, s.protocol),
+				"nothing, if it is wrapped in TLS from the start; for clients in the cluster "+written(opaqueKey, mark.String())+
+					" here and on the Service, which keeps mutual TLS and metrics; for a server outside the cluster "+skipOutboundKey+" on its clients")
+		}
+	}
+}
+
+// speaker is a well-known port whose protocol cannot be detected.
+type speaker struct {
+	port     uint16
+	protocol string
+}
+
+func speakers() []speaker {
+	return []speaker{
+		{25, "SMTP"}, {587, "SMTP"}, {3306, "MySQL"}, {4444, "Galera"}, {4567, "Galera"}, {4568, "Galera"},
+		{5432, "PostgreSQL"}, {6379, "Redis"}, {9300, "Elasticsearch"}, {11211, "Memcached"},
+	}
+}

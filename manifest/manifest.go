@@ -1,0 +1,158 @@
+// Package manifest reads Kubernetes manifests: only the fields that decide
+// whether a pod is injected with a proxy, and what is redirected there. It
+// says which workloads are injected, why the others are not, and which
+// configuration each one gets. It never asks a cluster.
+package manifest
+
+import "shunt/config"
+
+// Set is what the files hold, in their order.
+type Set struct {
+	Objects []*Object
+	Skipped []*Object // of kinds that are not read: only what they are called is known
+
+	namespaces map[string]*Object // by their names
+}
+
+// Object is a Pod, something that makes pods, a Namespace, a Service or a
+// NetworkPolicy.
+type Object struct {
+	File string // as it was given; "standard input" for that
+	Line int    // in File, of the object's first key; 0 if it is not known
+
+	Kind, Namespace, Name string
+	Labels                map[string]string
+	Annotations           Annotations
+
+	Pod     *Pod     // of a workload
+	PodPath string   // where that stands: "spec.template", "" in a Pod
+	Policy  *Ingress // of a NetworkPolicy that limits what comes in
+
+	what  what
+	items []*Object // of a List
+}
+
+// String names the object as people write it: "Deployment shop/web".
+func (o *Object) String() string {
+	switch {
+	case o.Name == "":
+		return o.Kind + " without a name"
+	case o.Namespace != "":
+		return o.Kind + " " + o.Namespace + "/" + o.Name
+	}
+	return o.Kind + " " + o.Name
+}
+
+// InNamespace returns the namespace in which the object ends up: its own, or
+// that which kubectl takes when it names none and nothing else is configured.
+func (o *Object) InNamespace() string {
+	if o.Namespace == "" {
+		return "default"
+	}
+	return o.Namespace
+}
+
+// Annotations are an object's annotations by their keys.
+type Annotations map[string]Annotation
+
+// Annotation is one annotation's value and its line in the file, 0 if that is
+// not known.
+type Annotation struct {
+	Value string
+	Line  int
+}
+
+// Values returns the annotations as Kubernetes has them.
+func (a Annotations) Values() map[string]string {
+	values := make(map[string]string, len(a))
+	for k, v := range a {
+		values[k] = v.Value
+	}
+	return values
+}
+
+// Pod is a pod, or the template of one.
+type Pod struct {
+	Labels      map[string]string
+	Annotations Annotations
+
+	HostNetwork bool
+	NoToken     bool // automountServiceAccountToken: false
+	Containers  []Container
+}
+
+// Container is one of a pod's containers.
+type Container struct {
+	Name, Image string
+	Init        bool // an init container
+	Sidecar     bool // an init container with restartPolicy Always, a native sidecar
+	Ports       []ContainerPort
+}
+
+// ContainerPort is a TCP port that a container says it listens on.
+type ContainerPort struct {
+	Name   string
+	Number uint16
+}
+
+// Ports returns the TCP ports that the pod's containers expose.
+func (p *Pod) Ports() config.PortSet {
+	var all config.PortSet
+	for _, c := range p.Containers {
+		for _, port := range c.Ports {
+			all = all.Union(config.PortSet{{First: port.Number, Last: port.Number}})
+		}
+	}
+	return all
+}
+
+// PortNamed returns the container port of that name.
+func (p *Pod) PortNamed(name string) (uint16, bool) {
+	for _, c := range p.Containers {
+		for _, port := range c.Ports {
+			if port.Name == name {
+				return port.Number, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// NamespaceOf returns the object of o's namespace, nil if no file has it.
+func (s *Set) NamespaceOf(o *Object) *Object { return s.namespaces[o.InNamespace()] }
+
+// Workloads returns the objects that are pods or make them.
+func (s *Set) Workloads() []*Object {
+	var out []*Object
+	for _, o := range s.Objects {
+		if o.Pod != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Annotation returns what a workload's pods have for a key, and where it
+// stands: in the workload or in its namespace, which pods inherit from.
+func (s *Set) Annotation(w *Object, key string) (a Annotation, in *Object) {
+	if a, ok := w.Pod.Annotations[key]; ok {
+		return a, w
+	}
+	if ns := s.NamespaceOf(w); ns != nil {
+		if a, ok := ns.Annotations[key]; ok {
+			return a, ns
+		}
+	}
+	return a, nil
+}
+
+// Config returns the configuration that a workload's pods get: base, with what
+// their annotations and their namespace's say. It is not validated. The error
+// is an InputError.
+func (s *Set) Config(base config.Config, w *Object, mode config.Mode) (config.Config, error) {
+	var inherited map[string]string
+	if ns := s.NamespaceOf(w); ns != nil {
+		inherited = ns.Annotations.Values()
+	}
+	return config.MergeAnnotations(base, w.Pod.Annotations.Values(), inherited, mode)
+}

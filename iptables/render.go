@@ -136,7 +136,7 @@ func appendJumps(t []byte, h hook, from, to []jump) []byte {
 // comment may hold a line end, and what follows it would be read as a command.
 func checkLines(from, to *table) error {
 	var specs []string
-	for i := range hooks() {
+	for i := range to.chains {
 		specs = append(specs, to.chains[i].specs...)
 		for _, j := range slices.Concat(from.jumps[i], to.jumps[i]) {
 			specs = append(specs, j.spec)

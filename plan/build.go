@@ -54,12 +54,11 @@ func outbound(c config.Config) []Rule {
 			Match:  Match{UID: oneID(c.ProxyUID)},
 		})
 	}
-	// Gid 0 exempts nothing: every process of many images has it.
-	if c.ProxyGID != config.NoID && c.ProxyGID != 0 {
+	if gid := c.ExemptGID(); gid != config.NoID {
 		rules = append(rules, Rule{
 			Name:   "proxy-gid",
 			Reason: "the proxy's own connections leave, recognised by their group",
-			Match:  Match{GID: oneID(c.ProxyGID)},
+			Match:  Match{GID: oneID(gid)},
 		})
 	}
 	if len(c.SkipOutboundUIDs) > 0 {

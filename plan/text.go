@@ -103,20 +103,18 @@ func appendList[T any](b []byte, list []T, limit int, one func([]byte, T) []byte
 
 // AppendPorts writes a range as "80" or "80-90".
 func AppendPorts(b []byte, r PortRange) []byte {
-	b = strconv.AppendUint(b, uint64(r.First), 10)
-	if r.First != r.Last {
-		b = append(b, '-')
-		b = strconv.AppendUint(b, uint64(r.Last), 10)
-	}
-	return b
+	return appendRange(b, uint64(r.First), uint64(r.Last))
 }
 
 // AppendIDs writes a range as "1000" or "1000-2000".
 func AppendIDs(b []byte, r IDRange) []byte {
-	b = strconv.AppendUint(b, uint64(r.First), 10)
-	if r.First != r.Last {
-		b = append(b, '-')
-		b = strconv.AppendUint(b, uint64(r.Last), 10)
+	return appendRange(b, uint64(r.First), uint64(r.Last))
+}
+
+func appendRange(b []byte, first, last uint64) []byte {
+	b = strconv.AppendUint(b, first, 10)
+	if first != last {
+		b = strconv.AppendUint(append(b, '-'), last, 10)
 	}
 	return b
 }

@@ -16,10 +16,10 @@ export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint bench fuzz docs clean
+.PHONY: help demo build test lint conformance conformance-long bench fuzz docs clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## show shunt at work in a throwaway network namespace (root, or a user namespace)
 	scripts/demo.sh
@@ -38,6 +38,12 @@ lint: ## check the format of the code and what vet, staticcheck and, if it is th
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); fi
+
+conformance: ## run the scenarios against the kernel, list them, and count what was done
+	cd conformance && SHUNT_CONFORMANCE=full go test -count=1
+
+conformance-long: ## the same for long: 100,000 applies under traffic, tens of thousands of random connections
+	cd conformance && SHUNT_CONFORMANCE=long go test -count=1 -timeout 60m
 
 bench: build ## measure speed and size against the bare tools, as ratios
 	scripts/bench.sh

@@ -3,6 +3,7 @@ package nftables
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -12,10 +13,11 @@ import (
 // Apply replaces what the last Read found by the plan.
 //
 // A table whose shape is as it should be is changed in place: sets that are
-// new are committed, filled, in a batch of their own, because a set in the
-// batch that adds its first rule is read while it is still empty; one more
-// batch flushes the chains, adds the rules, and adds and deletes the elements
-// in which the sets differ. Anything else is replaced by adding the new table
+// new, and those that no rule reads yet, are committed, filled, in a batch of
+// their own, because a set in the batch that adds its first rule is read while
+// it is still empty; one more batch flushes the chains, adds the rules, and
+// adds and deletes the elements in which the sets differ (see beside for those
+// that are replaced instead). Anything else is replaced by adding the new table
 // first and deleting the old one in a later commit, so that at every instant
 // one complete set of rules acts.
 func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error) {
@@ -29,9 +31,12 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 		}
 	}
 
-	current := b.live.find(want.table)
-	if current == nil || current.sound(want) {
-		b.fill(run, want, current)
+	current, named := b.live.find(want.table), want
+	if current != nil {
+		named = want.beside(*current)
+	}
+	if current == nil || current.sound(named) {
+		b.fill(run, named, current)
 		if current == nil && commits > 0 && errors.Is(err, plan.ErrNotSupported) {
 			// The sets were accepted and the rules were not.
 			if n, undo := b.commit("take back the table", func(x *batch) { x.delTable(want.table) }); undo != nil {
@@ -112,27 +117,26 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 	if current != nil {
 		have = current.sets
 	}
-	var fresh []set
-	for _, s := range want.sets {
-		if findLive(have, s.name) == nil {
-			fresh = append(fresh, s)
-		}
-	}
-	if len(fresh) > 0 {
+	unread := func(s set) bool { l := findLive(have, s.name); return l == nil || !l.read }
+	early := slices.ContainsFunc(want.sets, func(s set) bool {
+		l := findLive(have, s.name)
+		return unread(s) && (l == nil || !slices.Equal(l.elems, s.elems))
+	})
+	if early {
 		run("add sets to table "+t.String(), func(x *batch) {
 			x.addTable(t)
-			for _, s := range fresh {
-				x.addSet(t, s, b.stamp)
+			for _, s := range want.sets {
+				if unread(s) {
+					x.bring(t, s, findLive(have, s.name), b.stamp)
+				}
 			}
 		})
 	}
 	run("write the rules of table "+t.String(), func(x *batch) {
 		x.addTable(t)
 		for _, s := range want.sets {
-			if l := findLive(have, s.name); l != nil {
-				del, add := delta(l.elems, s.elems)
-				x.elements(unix.NFT_MSG_DELSETELEM, t, s, del)
-				x.elements(unix.NFT_MSG_NEWSETELEM, t, s, add)
+			if !unread(s) {
+				x.bring(t, s, findLive(have, s.name), b.stamp)
 			}
 		}
 		b.chain(x, t, inboundChain, want.in, current)
@@ -143,6 +147,17 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 			}
 		}
 	})
+}
+
+// bring makes a set, or adds and deletes the elements in which it differs.
+func (x *batch) bring(t tableID, s set, have *liveSet, stamp string) {
+	if have == nil {
+		x.addSet(t, s, stamp)
+		return
+	}
+	del, add := delta(have.elems, s.elems)
+	x.elements(unix.NFT_MSG_DELSETELEM, t, s, del)
+	x.elements(unix.NFT_MSG_NEWSETELEM, t, s, add)
 }
 
 func findLive(sets []liveSet, name string) *liveSet {

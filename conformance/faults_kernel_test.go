@@ -1,0 +1,224 @@
+package conformance
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	gnft "github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"shunt/netns"
+	"shunt/netns/netnstest"
+)
+
+// TestNoNfTables runs on what looks like a kernel without nf_tables: what was
+// asked for by name fails, and auto goes on to legacy iptables.
+func TestNoNfTables(t *testing.T) {
+	t.Parallel()
+	variants()[2].need(t)
+	kernel := &launch{Deny: []denial{noNfTables()}}
+	for _, v := range variants()[:2] {
+		s := newSite(t, v)
+		c := s.command("init", false)
+		c.launch = kernel
+		c.run(t, s.ns).failed(t, 1, v.name)
+		live(t, s.ns).equals(t, snapshot{})
+	}
+	s := newSite(t, variant{name: "auto"})
+	c := s.command("init", false, "--log-format", "json")
+	c.launch = kernel
+	r := c.run(t, s.ns).succeeded(t, c)
+	if rep := r.report(t); rep.Backend != "iptables-legacy" {
+		t.Errorf("auto chose %s", rep.Backend)
+	}
+	for _, step := range []string{"nftables", "iptables-nft"} {
+		if !strings.Contains(r.stderr, `"backend":"`+step+`","reason"`) {
+			t.Errorf("the log does not say why %s was passed over:\n%s", step, r.stderr)
+		}
+	}
+}
+
+// TestNoBackend runs where the kernel has neither.
+func TestNoBackend(t *testing.T) {
+	t.Parallel()
+	variants()[2].need(t)
+	s := newSite(t, variant{name: "auto"})
+	c := s.command("init", false)
+	c.launch = &launch{Deny: []denial{noNfTables(), noLegacy(unix.SOL_IP), noLegacy(unix.SOL_IPV6)}}
+	c.run(t, s.ns).failed(t, 1, "no backend can be used", "nftables:", "iptables-nft:", "iptables-legacy:")
+	live(t, s.ns).equals(t, snapshot{})
+}
+
+// TestReadOnlyProcSys asks for a setting that cannot be written: the rules are
+// there all the same, and the error says what is and what is not.
+func TestReadOnlyProcSys(t *testing.T) {
+	t.Parallel()
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, v)
+			c := s.command("init", false, "--timeout-close-wait-secs", "3600")
+			c.launch = &launch{Mounts: []mount{{Kind: "readonly", Target: "/proc/sys"}}}
+			c.run(t, s.ns).failed(t, 1, "the rules are live", "read-only")
+			s.run("diff", false)
+			c.args = s.command("init", false).args
+			c.run(t, s.ns).succeeded(t, c)
+
+			s.run("init", false, "--timeout-close-wait-secs", "3600")
+			if got := s.ns.Exec(t, "", "cat", "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait"); got != "3600\n" {
+				t.Errorf("the setting is %q", got)
+			}
+		})
+	}
+}
+
+// TestIPv6Disabled has a pod whose IPv6 is off, while the rules cover it.
+func TestIPv6Disabled(t *testing.T) {
+	t.Parallel()
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, v, true)
+			err := s.Pod.Do(func() error { return netns.WriteSysctl("net.ipv6.conf.all.disable_ipv6", "1") })
+			if err != nil {
+				t.Fatal(err)
+			}
+			netnstest.StartProxy(s, s.Pod, inboundPort, outboundPort)
+			s.init()
+			s.sole(v.name)
+			s.diff()
+			client4, server4 := s.Client.IPv4.String(), s.Server.IPv4.String()
+			s.check(all(inbound(redirected, 80).by(client4), inbound(bypassed, 4190).by(client4),
+				outbound(redirected, 80).at(server4), outbound(bypassed, 4567).at(server4)))
+		})
+	}
+}
+
+// TestForeignWriter has somebody else change rules of their own without pause,
+// so that every read and every batch can find itself outdated.
+func TestForeignWriter(t *testing.T) {
+	t.Parallel()
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, v)
+			var conn *gnft.Conn
+			err := s.ns.Do(func() (err error) {
+				conn, err = gnft.New(gnft.AsLasting())
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.CloseLasting()
+			stop, stopped := make(chan struct{}), make(chan error)
+			go func() { stopped <- writeWithoutPause(conn, stop) }()
+			for n := range pick(3, 20) {
+				flags := []string{"--skip-ports", "9000-" + itoa(9001+n), "--skip-subnets", "10.9.0.0/16"}
+				s.run("init", false, flags...)
+				s.run("diff", false, flags...)
+			}
+			s.run("clear", false)
+			close(stop)
+			if err := <-stopped; err != nil {
+				t.Fatal(err)
+			}
+			live(t, s.ns).equals(t, snapshot{})
+		})
+	}
+}
+
+func writeWithoutPause(conn *gnft.Conn, stop chan struct{}) error {
+	table := &gnft.Table{Name: "foreign", Family: gnft.TableFamilyINet}
+	for {
+		conn.AddTable(table)
+		conn.AddChain(&gnft.Chain{Name: "c", Table: table})
+		if err := conn.Flush(); err != nil {
+			return err
+		}
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		conn.DelTable(table)
+		if err := conn.Flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// TestForeignTableThatIptablesCannotRead: iptables-nft prints that it is
+// "incompatible" and ends as if all were well; that is an error, and nothing is
+// changed. The nftables backend does not care.
+func TestForeignTableThatIptablesCannotRead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, variants()[1])
+	s.ns.Exec(t, "table ip nat { chain PREROUTING { type nat hook prerouting priority -100; ct state new counter; }; }", "nft", "-f", "-")
+	before := s.ns.Exec(t, "", "nft", "list", "ruleset")
+	c := s.command("init", false)
+	c.run(t, s.ns).failed(t, 1, "only nft understands", "--backend nftables")
+	if after := s.ns.Exec(t, "", "nft", "list", "ruleset"); after != before {
+		t.Errorf("rules were changed:\n%s\nthey were:\n%s", after, before)
+	}
+	s.variant = variants()[0]
+	s.run("init", false)
+	s.run("diff", false)
+}
+
+// TestDriftIsFound changes rules by hand: diff says so to programs too, and the
+// next run puts them right.
+func TestDriftIsFound(t *testing.T) {
+	t.Parallel()
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, v)
+			s.run("init", false)
+			if v.name == "nftables" {
+				s.ns.Exec(t, "", "nft", "delete element inet shunt skip-inbound-ports { 4190-4191 }")
+			} else {
+				s.ns.Exec(t, "", v.name, "-t", "nat", "-D", "OUTPUT", "-m", "comment", "--comment", "shunt/outbound", "-j", "PROXY_INIT_OUTPUT")
+			}
+			r := s.command("diff", false, "-o", "json").run(t, s.ns)
+			var d struct {
+				Equal   bool
+				Changes []json.RawMessage
+			}
+			if err := json.Unmarshal([]byte(r.stdout), &d); err != nil || r.code != 1 || d.Equal || len(d.Changes) == 0 {
+				t.Errorf("diff: exit status %d, %v: %s", r.code, err, r.stdout)
+			}
+			s.run("init", false)
+			s.run("diff", false)
+		})
+	}
+}
+
+// TestProcIsHidden leaves the program without /proc: it cannot know in which
+// namespace it is, and says so.
+func TestProcIsHidden(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, variants()[0])
+	path := copyProgram(t)
+	c := s.command("init", false)
+	c.launch = &launch{Path: path, Mounts: []mount{{Kind: "empty", Target: "/proc"}}}
+	c.run(t, s.ns).failed(t, 2, "/proc/thread-self/ns/net", "is /proc mounted?")
+	live(t, s.ns).equals(t, snapshot{})
+}
+
+// copyProgram returns the path of a copy of the program under test, which
+// every user may run.
+func copyProgram(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(programPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := folder(t) + "/shunt"
+	if err := os.WriteFile(path, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

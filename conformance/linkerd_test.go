@@ -32,6 +32,7 @@ func linkerdRules(iptables string) []string {
 // leftover is something that stands in the pod before shunt comes.
 type leftover struct {
 	name  string
+	what  string // it is
 	leave func(*stage)
 }
 
@@ -41,8 +42,10 @@ func leftovers() []leftover {
 	var list []leftover
 	for _, v := range variants() {
 		for _, ipv6 := range []bool{true, false} {
+			families := map[bool]string{true: "", false: "-ipv4"}[ipv6]
 			list = append(list, leftover{
-				name: map[bool]string{true: "shunt-" + v.name, false: "shunt-" + v.name + "-ipv4"}[ipv6],
+				name: "shunt-" + v.name + families,
+				what: "a run of shunt on " + v.name + map[bool]string{true: "", false: " without IPv6"}[ipv6],
 				leave: func(s *stage) {
 					v.need(s)
 					earlier := *s
@@ -52,23 +55,27 @@ func leftovers() []leftover {
 			})
 		}
 	}
-	list = append(list, leftover{"shunt-interrupted", leaveInterrupted}, leftover{"shunt-half-table", leaveHalfTable})
+	list = append(list,
+		leftover{"shunt-interrupted", "a run of shunt that was killed while a spare table acted", leaveInterrupted},
+		leftover{"shunt-odd-table", "tables of shunt's name and of another shape", leaveOddTable},
+		leftover{"everything", "shunt in nftables and Linkerd in both variants of iptables, all at once", leaveEverything})
 	for n, variant := range []string{"nft", "legacy"} {
-		add := func(form string, change func(lines []string) []string) {
+		add := func(form, what string, change func(lines []string) []string) {
 			list = append(list, leftover{
 				name: "linkerd-" + variant + "-" + form,
+				what: "Linkerd's proxy-init in iptables-" + variant + ", " + what,
 				leave: func(s *stage) {
 					iptablesVariants()[n].need(s)
 					s.script(slices.Concat(change(linkerdRules("iptables-"+variant)), change(linkerdRules("ip6tables-"+variant)))...)
 				},
 			})
 		}
-		add("complete", func(lines []string) []string { return lines })
-		add("inbound-only", func(lines []string) []string { return lines[:6] })
-		add("half-chain", func(lines []string) []string { return lines[:2] })
-		add("half-hooked", func(lines []string) []string { return lines[:11] })
-		add("orphaned", func(lines []string) []string { return slices.Concat(lines[:4], lines[5:11]) })
-		add("hooked-twice", func(lines []string) []string { return slices.Concat(lines, lines[4:5], lines[11:]) })
+		add("complete", "complete", func(lines []string) []string { return lines })
+		add("inbound-only", "killed between the directions", func(lines []string) []string { return lines[:6] })
+		add("half-chain", "killed in its first chain", func(lines []string) []string { return lines[:2] })
+		add("half-hooked", "killed before its last rule", func(lines []string) []string { return lines[:11] })
+		add("orphaned", "with its chains and without the jumps", func(lines []string) []string { return slices.Concat(lines[:4], lines[5:11]) })
+		add("hooked-twice", "with two jumps to each chain", func(lines []string) []string { return slices.Concat(lines, lines[4:5], lines[11:]) })
 	}
 	return list
 }
@@ -84,9 +91,20 @@ func leaveInterrupted(s *stage) {
 	s.Pod.Exec(s, "table inet shunt-spare "+rules+"table ip shunt "+rules, "nft", "-f", "-")
 }
 
-// leaveHalfTable leaves a table of shunt's name that is not what shunt writes:
+// leaveEverything leaves rules in every place that there is.
+func leaveEverything(s *stage) {
+	earlier := *s
+	earlier.variant, earlier.ipv6, earlier.flags = variants()[0], true, []string{"--proxy-uid", "9999"}
+	earlier.init()
+	for _, v := range iptablesVariants() {
+		v.need(s)
+		s.script(slices.Concat(linkerdRules(v.name), linkerdRules("ip6"+strings.TrimPrefix(v.name, "ip")))...)
+	}
+}
+
+// leaveOddTable leaves a table of shunt's name that is not what shunt writes:
 // another priority, a set of another type, a chain that is not shunt's.
-func leaveHalfTable(s *stage) {
+func leaveOddTable(s *stage) {
 	const text = `table %s shunt {
 	set skip-inbound-ports { type ipv4_addr; elements = { 10.1.1.1 }; }
 	chain inbound { type nat hook prerouting priority -150; meta l4proto tcp counter redirect to :4143; }
@@ -103,7 +121,7 @@ func leftoverScenarios() []scenario {
 	for _, l := range leftovers() {
 		list = append(list, scenario{
 			name:   "leftover-" + l.name,
-			reason: "rules left by " + strings.ReplaceAll(l.name, "-", " ") + ": one rule set is live in the end, and its bypasses hold",
+			reason: "over " + l.what + ": one rule set is live in the end, and its bypasses hold",
 			flags:  []string{"--skip-ports", "9000-9001", "--skip-subnets", "10.9.0.0/16,fd01:9::/32"},
 			flows: all(
 				inbound(redirected, 80, 25), inbound(bypassed, 4190, 9000), inbound(bypassed, 80).by("10.9.0.1"), inbound(bypassed, 80).by("fd01:9::1"),

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"shunt/netns/netnstest"
 )
@@ -18,9 +22,47 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(launchVar); spec != "" {
 		become(spec)
 	}
+	remove, err := ownTempDir()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := netnstest.Run(m)
+	remove()
 	figures.print(code)
 	os.Exit(code)
+}
+
+// ownTempDir gives this process a folder of its own for temporary files, and
+// returns what removes it. So does an interrupt; and what a killed run left,
+// the next one removes.
+func ownTempDir() (remove func(), err error) {
+	const prefix = "shunt-conformance-"
+	old, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range old {
+		if _, err := os.Stat("/proc/" + strings.TrimPrefix(filepath.Base(dir), prefix)); os.IsNotExist(err) {
+			_ = os.RemoveAll(dir)
+		}
+	}
+	dir := filepath.Join(os.TempDir(), prefix+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		return nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, unix.SIGTERM)
+	go func() {
+		<-interrupted
+		remove()
+		os.Exit(130)
+	}()
+	return remove, nil
 }
 
 // form is how much the tests do.
@@ -54,7 +96,7 @@ func pick[T any](inShort, inLong T) T {
 // program returns the path of the program under test, built once. The file
 // has no name any more: nothing of it is left when this process ends.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "shunt-conformance-")
+	dir, err := os.MkdirTemp("", "build-")
 	if err != nil {
 		return "", err
 	}

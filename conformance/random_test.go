@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"shunt/netns/netnstest"
 	"shunt/plan"
@@ -88,7 +87,7 @@ type randomDial struct {
 
 // outcome makes the connection.
 func (s *stage) outcome(f randomDial) string {
-	o := netnstest.DialOptions{UID: f.UID, GID: f.GID, From: f.Src, To: f.Dst, Timeout: 10 * time.Second}
+	o := netnstest.DialOptions{UID: f.UID, GID: f.GID, From: f.Src, To: f.Dst, Timeout: dialLimit}
 	return answerOr(netnstest.Dial(s.host(f.from), o))
 }
 

@@ -85,9 +85,11 @@ func (c command) prepare(ctx context.Context, t testing.TB) *exec.Cmd {
 }
 
 // environment is this process's, without the settings that the program would
-// take from it.
+// take from it and the folder that is the tests'.
 func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SHUNT_") })
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "SHUNT_") || strings.HasPrefix(v, "TMPDIR=")
+	})
 }
 
 func (c command) String() string {

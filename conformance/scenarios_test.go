@@ -29,7 +29,7 @@ func TestScenarios(t *testing.T) {
 	t.Parallel()
 	for _, sc := range scenarios() {
 		figures.add("scenarios", 1)
-		figures.line("%-32s %s", sc.name, sc.reason)
+		figures.line("%-36s %s", sc.name, sc.reason)
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
 			for _, v := range variants() {

@@ -33,6 +33,7 @@ func trafficFlows() flows {
 // families, to both ports.
 type traffic struct {
 	made, wrong atomic.Int64
+	slowest     atomic.Int64           // connection, in nanoseconds
 	first       atomic.Pointer[string] // of what was wrong
 	stop        context.CancelFunc
 	running     sync.WaitGroup
@@ -68,14 +69,26 @@ func (tr *traffic) connect(ctx context.Context, s *stage, fs flows, some func(ne
 				if !some(o.To.Addr()) {
 					continue
 				}
+				start := time.Now()
 				got, want := s.observe(f, o), f.answer(o.To, true)
 				tr.made.Add(1)
+				tr.took(time.Since(start))
 				if got != want {
 					tr.wrong.Add(1)
 					text := fmt.Sprintf("%v to %v: %q, want %q", f, o.To, got, want)
 					tr.first.CompareAndSwap(nil, &text)
 				}
 			}
+		}
+	}
+}
+
+// took notes how long a connection took.
+func (tr *traffic) took(d time.Duration) {
+	for {
+		slowest := tr.slowest.Load()
+		if int64(d) <= slowest || tr.slowest.CompareAndSwap(slowest, int64(d)) {
+			return
 		}
 	}
 }
@@ -102,6 +115,7 @@ func (tr *traffic) underWay(t testing.TB) {
 func (tr *traffic) noneWrong(t testing.TB) {
 	t.Helper()
 	tr.end()
+	figures.line("%s: the slowest of %d connections took %v", t.Name(), tr.made.Load(), time.Duration(tr.slowest.Load()).Round(time.Millisecond))
 	if n := tr.wrong.Load(); n > 0 {
 		t.Errorf("%d of %d connections were treated wrongly, the first: %s", n, tr.made.Load(), *tr.first.Load())
 	}

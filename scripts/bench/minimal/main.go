@@ -33,6 +33,9 @@ func main() {
 }
 
 func run(args []string) error {
+	if os.Getenv("SHUNT_BENCH") == "" {
+		return fmt.Errorf("it writes into whatever network namespace it is in, so only the benchmark starts it, in one that it made (SHUNT_BENCH=1)")
+	}
 	if len(args) != 3 {
 		return fmt.Errorf("want fresh|change|again, ports|subnets, and a number")
 	}

@@ -28,6 +28,7 @@ func gapConfigs() [][]string {
 	const inbound, outbound = "10.9.0.0/16,fd01:9::/32", "198.51.100.0/24,2001:db8::/32" // hold the skipped addresses
 	return [][]string{
 		{"--skip-ports", "9001," + evenPorts(20000, 200)},
+		{"--skip-ports", "9000-9001," + evenPorts(20300, 200)}, // the same rules, another list
 		{"--skip-ports", evenPorts(20400, 200), "--skip-subnets", inbound, "--skip-outbound-subnets", outbound},
 		{"--skip-ports", "9001," + evenPorts(20100, 200), "--skip-subnets", "10.7.0.0/16,fd01:7::/32", "--skip-outbound-subnets", "203.0.113.0/24,2001:db9::/32"},
 		{"--skip-inbound-ports", "25," + evenPorts(20000, 200), "--ports-to-redirect", "9002," + evenPorts(20100, 200),

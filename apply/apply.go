@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"shunt/netns"
 	"shunt/plan"
 )
 
@@ -68,7 +69,7 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 		if o.Name() == b.Name() {
 			continue
 		}
-		n, found, err := remove(ctx, o)
+		n, found, err := remove(ctx, o, netns.Settle)
 		res.Commits += n
 		if err != nil {
 			return res, fmt.Errorf("the rules are live on %s, but rules of %s stand beside them and take away their bypasses: %w", b.Name(), o.Name(), err)
@@ -185,8 +186,9 @@ func (u *Unverified) Error() string {
 	return fmt.Sprintf("verify: the kernel accepted the rules of %s but holds others (shunt diff shows them): something else may be writing them", u.Backend)
 }
 
-// remove clears one owner and makes sure that it is empty.
-func remove(ctx context.Context, o Owner) (commits int, found bool, err error) {
+// remove clears one owner and makes sure that it is empty. If there is anything
+// to clear, settle is called first.
+func remove(ctx context.Context, o Owner, settle func()) (commits int, found bool, err error) {
 	for range maxTries {
 		have, err := o.Read(ctx)
 		if errors.Is(err, plan.ErrNotSupported) {
@@ -197,6 +199,9 @@ func remove(ctx context.Context, o Owner) (commits int, found bool, err error) {
 		}
 		if have.Empty() {
 			return commits, found, nil
+		}
+		if !found {
+			settle()
 		}
 		found = true
 		n, err := o.Clear(ctx)
@@ -216,7 +221,7 @@ func (e *Engine) Clear(ctx context.Context) (commits int, cleared []string, err 
 		return 0, nil, err
 	}
 	for _, o := range owners {
-		n, found, err := remove(ctx, o)
+		n, found, err := remove(ctx, o, func() {}) // nothing is to take its place
 		commits += n
 		if err != nil {
 			return commits, cleared, err

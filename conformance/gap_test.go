@@ -119,7 +119,7 @@ func TestGapIPv6Switched(t *testing.T) {
 	e.apply(t, plans[0])
 	tr := s.startTrafficOver(netip.Addr.Is4)
 	tr.underWay(t)
-	switches := pick(300, 10_000)
+	switches := pick(100, 5000)
 	for n, config := 0, 0; n < switches && tr.wrong.Load() == 0; n++ {
 		config = nextConfig(r, config)
 		p := plans[config]

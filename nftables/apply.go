@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/netns"
 	"shunt/plan"
 )
 
@@ -19,7 +20,8 @@ import (
 // adds and deletes the elements in which the sets differ (see beside for those
 // that are replaced instead). Anything else is replaced by adding the new table
 // first and deleting the old one in a later commit, so that at every instant
-// one complete set of rules acts.
+// one complete set of rules acts; a packet that met the new chain before it had
+// rules is through before the old ones go.
 func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error) {
 	want := shape(p, tableFor(p))
 	old := b.live.tables
@@ -51,17 +53,25 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 		// place, so a spare table acts while the real one is rebuilt.
 		spare := want
 		spare.table.name = spareName
-		if left := b.live.find(spare.table); left != nil {
-			run("delete the table of an interrupted run", func(x *batch) { x.delTable(left.tableID) })
+		left := b.live.find(spare.table)
+		if left != nil { // by an interrupted run; it may be what acts
+			spare = spare.beside(*left)
+			if !left.sound(spare) {
+				run("delete the table of an interrupted run", func(x *batch) { x.delTable(left.tableID) })
+				left = nil
+			}
 			old = without(old, spare.table)
 		}
-		b.fill(run, spare, nil)
+		b.fill(run, spare, left)
+		netns.Settle()
 		run("delete table "+want.table.String(), func(x *batch) { x.delTable(want.table) })
 		old = without(old, want.table)
 		b.fill(run, want, nil)
+		netns.Settle()
 		run("delete table "+spare.table.String(), func(x *batch) { x.delTable(spare.table) })
 	}
 	if len(old) > 0 {
+		netns.Settle()
 		run("delete the tables that were replaced", func(x *batch) {
 			for _, t := range old {
 				x.delTable(t.tableID)

@@ -130,6 +130,25 @@ func TestTamperingIsSeenAndPutRight(t *testing.T) {
 	}
 }
 
+// The spare table of an interrupted rebuild may be what acts, so it is changed
+// in place like any other.
+func TestSpareTableThatActsIsChangedInPlace(t *testing.T) {
+	t.Parallel()
+	netnstest.Tool(t, "nft")
+	within(t, func(ns *netnstest.NS, b *Backend) {
+		spare := strings.ReplaceAll(Render(standard(), "v0"), "inet shunt", "inet shunt-spare")
+		ns.Exec(t, spare+"\ntable inet shunt { chain inbound { type nat hook prerouting priority -90; }; }\n", "nft", "-f", "-")
+		// Change the spare table, delete the real one, make it in two, delete
+		// the spare one.
+		if got := bring(t, b, standard()); got != 5 {
+			t.Errorf("%d commits, want 5", got)
+		}
+		if tables := ns.Exec(t, "", "nft", "list", "tables"); strings.TrimSpace(tables) != "table inet shunt" {
+			t.Errorf("tables left:\n%s", tables)
+		}
+	})
+}
+
 // Rules that mean the same are no drift, however nft writes them.
 func TestTheSameMeaningIsNoDrift(t *testing.T) {
 	t.Parallel()

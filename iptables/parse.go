@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"shunt/plan"
 )
 
@@ -46,8 +48,7 @@ func (p *ruleParser) option(name string) bool {
 		p.value(name, func(v string) bool { return p.prefix(&m.Dst, v) })
 	case "-o", "--out-interface":
 		p.value(name, func(v string) bool {
-			// A trailing + stands for every interface that begins so.
-			ok := m.OutInterface == "" && v != "" && !strings.HasSuffix(v, "+")
+			ok := m.OutInterface == "" && oneInterface(v)
 			if ok {
 				m.OutInterface = v
 			}
@@ -130,6 +131,13 @@ func knownMatch(name string) bool {
 		return true
 	}
 	return false
+}
+
+// oneInterface reports whether a value names one interface: a name that the
+// kernel allows (dev_valid_name in net/core/dev.c) and that needs no quotes. A
+// trailing + stands for every interface that begins so.
+func oneInterface(v string) bool {
+	return v != "" && len(v) < unix.IFNAMSIZ && !strings.ContainsAny(v, "/: \t\n\v\f\r\"") && !strings.HasSuffix(v, "+")
 }
 
 func (p *ruleParser) prefix(list *[]netip.Prefix, s string) bool {

@@ -43,6 +43,10 @@ type Options struct {
 	// looking at it would make it.
 	Leftovers, NoIPv6 bool
 
+	// HasNAT, if not nil, reports whether nf_tables holds a family's nat table.
+	// Where it holds none no command has to be started to find that out.
+	HasNAT func(plan.Family) (bool, error)
+
 	// Lookup finds a command by its name, nil: FindCommand.
 	Lookup func(name string) (path string, err error)
 
@@ -59,6 +63,7 @@ type Backend struct {
 	pipes    bool       // children's input and output must be pipes
 	variants [2]string  // of each family, once known: ModeLegacy or ModeNFT
 	live     *[2]*table // what the last Read saw; nil once it was acted upon
+	like     *table     // what the next one will see something like
 	warned   bool       // that others' rules lead to our chains
 }
 
@@ -76,7 +81,7 @@ func New(o Options) (*Backend, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Backend{opt: o, pipes: selinux()}, nil
+	return &Backend{opt: o, pipes: selinux(), like: &table{}}, nil
 }
 
 // families is the order of every commit and of every state.
@@ -97,7 +102,7 @@ func (b *Backend) Name() string {
 
 // Read returns what the kernel holds of what shunt owns: our two chains, and
 // whatever leads to them from PREROUTING and OUTPUT. It starts one child a
-// family, and none for a legacy table that does not exist yet.
+// family, and none for a table that is known not to exist yet.
 func (b *Backend) Read(ctx context.Context) (plan.State, error) {
 	b.live = nil
 	var live [2]*table
@@ -226,5 +231,6 @@ func (b *Backend) commit(ctx context.Context, fam plan.Family, from, to *table) 
 	if err != nil {
 		return err
 	}
+	b.like = to
 	return b.restore(ctx, fam, text)
 }

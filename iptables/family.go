@@ -24,13 +24,22 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, erro
 			return &table{}, nil
 		}
 	}
+	if variant == ModeNFT && b.opt.HasNAT != nil {
+		if has, err := b.opt.HasNAT(fam); err == nil && !has {
+			return &table{}, nil
+		}
+	}
 	var text string
 	if err == nil {
 		text, err = b.run(ctx, fam, "save", nil, nil, "-t", "nat", "-c")
 	}
 	switch {
 	case err == nil:
-		return parseSave(text, fam)
+		t, err := parseSave(text, fam, b.like)
+		if err == nil {
+			b.like = t
+		}
+		return t, err
 	case exists:
 		return nil, unreadable{err}
 	case fam == plan.IPv6 && errors.Is(err, plan.ErrNotSupported):

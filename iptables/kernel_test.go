@@ -3,6 +3,7 @@ package iptables
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -188,6 +189,25 @@ func TestReadMakesNoLegacyTable(t *testing.T) {
 	settled(t, b, standard(), 2)
 	if !exist() {
 		t.Error("no table exists after an apply")
+	}
+}
+
+// Where nf_tables is known to hold no nat table, no command has to say so.
+func TestReadStartsNoCommandForAnAbsentTable(t *testing.T) {
+	t.Parallel()
+	started := 0
+	has := map[plan.Family]bool{plan.IPv6: true}
+	b, err := New(Options{
+		Mode:     ModeNFT,
+		Children: func(*exec.Cmd) { started++ },
+		HasNAT:   func(fam plan.Family) (bool, error) { return has[fam], nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	isolate(t)
+	if s, err := b.Read(context.Background()); err != nil || !s.Empty() || started != 1 {
+		t.Errorf("%d commands, %v, %+v; want one, for IPv6", started, err, s)
 	}
 }
 

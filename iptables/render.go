@@ -56,6 +56,9 @@ func (c chain) appendRendered(t []byte, name string, r plan.Rule, ipv6 bool) []b
 	return t
 }
 
+// ruleSize is what most rules fit in: 15 ports and a name make some 180 bytes.
+const ruleSize = 200
+
 // script returns the text that turns one content of a family's nat table into
 // another, in one commit. What others have there keeps its order and counters:
 // jumps are deleted by what they say, never by their number.
@@ -67,13 +70,14 @@ func script(from, to *table) ([]byte, error) {
 	for _, c := range to.chains {
 		size += len(c.rules)
 	}
-	t := append(make([]byte, 0, 1<<10+size*200), "*nat\n"...) // 15 ports and a name make some 180 bytes
+	t := append(make([]byte, 0, 1<<10+size*ruleSize), "*nat\n"...)
 	for i, h := range hooks() {
 		if from.chains[i].present || to.chains[i].present {
 			t = appendDeclaration(t, h.chain)
 		}
 	}
 	for i, h := range hooks() {
+		to.chains[i].spell()
 		t = to.chains[i].appendRules(t, "-A", h.chain)
 	}
 	for i, h := range hooks() {
@@ -102,6 +106,27 @@ func (c *chain) appendRules(t []byte, command, name string) []byte {
 		t = append(c.appendRule(appendCommand(t, command, name), i), '\n')
 	}
 	return t
+}
+
+// spell writes down how each rule of a planned chain is spelled.
+func (c *chain) spell() {
+	if c.specs != nil || len(c.rules) == 0 {
+		return
+	}
+	var text strings.Builder
+	text.Grow(len(c.rules) * ruleSize)
+	ends := make([]int, len(c.rules))
+	var spec []byte
+	for i := range c.rules {
+		spec = c.appendRule(spec[:0], i)
+		text.Write(spec)
+		ends[i] = text.Len()
+	}
+	c.specs = make([]string, len(ends))
+	start := 0
+	for i, end := range ends {
+		c.specs[i], start = text.String()[start:end], end
+	}
 }
 
 // appendJumps writes what turns one list of jumps into another. A single jump

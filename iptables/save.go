@@ -16,6 +16,7 @@ var errIncompatible = errors.New("the nat table holds rules that only nft unders
 type saveReader struct {
 	family   plan.Family
 	table    *table
+	like     *table // what the table is expected to be like, see known
 	position [2]int // in each hook's base chain
 	// What rules point to is cut from these, so that a long list of rules is
 	// not a long list of allocations.
@@ -26,12 +27,14 @@ type saveReader struct {
 // parseSave reads the output of iptables-save -c. It understands the rules of
 // our chains and those that lead to them from the base chains where ours hang;
 // other rules are not ours, whatever they say. Output that stops before its
-// COMMIT is an error.
-func parseSave(text string, fam plan.Family) (*table, error) {
+// COMMIT is an error. What like holds word for word is not read again; like
+// may be empty, and of the other family.
+func parseSave(text string, fam plan.Family, like *table) (*table, error) {
 	lines := strings.Count(text, "\n") + 1
 	r := saveReader{
 		family:   fam,
 		table:    &table{},
+		like:     like,
 		ports:    make([]plan.PortRange, 0, lines+strings.Count(text, ",")),
 		counters: make([]plan.Counter, 0, lines),
 	}
@@ -81,7 +84,12 @@ func (r *saveReader) rule(line string) {
 	if i := ourChain(chain); i >= 0 {
 		c := &r.table.chains[i]
 		c.present = true
-		c.rules = append(c.rules, r.parse(spec, counter))
+		rule, ok := r.known(i, spec)
+		if !ok {
+			rule = r.parse(spec, nil)
+		}
+		rule.Counter = counter
+		c.rules = append(c.rules, rule)
 		c.specs = append(c.specs, spec)
 		return
 	}
@@ -98,6 +106,23 @@ func (r *saveReader) rule(line string) {
 	default:
 		r.table.foreign[target] = append(r.table.foreign[target], line)
 	}
+}
+
+// known returns the rule that the expected chain has next, if it is spelled the
+// same: the rules of both families mostly are, and those that were written and
+// those that are then read. Reading is what a run with long lists costs most.
+func (r *saveReader) known(i int, spec string) (plan.Rule, bool) {
+	like, n := &r.like.chains[i], len(r.table.chains[i].rules)
+	if n >= len(like.specs) || like.specs[n] != spec {
+		return plan.Rule{}, false
+	}
+	rule := like.rules[n]
+	m := &rule.Match
+	if m.Family != r.family && (len(m.Src)+len(m.Dst) > 0 || m.NotUnderstood != "") {
+		return plan.Rule{}, false // addresses mean something in their own family only
+	}
+	m.Family, rule.Reason = r.family, ""
+	return rule, true
 }
 
 func (r *saveReader) parse(spec string, counter *plan.Counter) plan.Rule {

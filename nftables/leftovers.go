@@ -46,6 +46,14 @@ type jump struct {
 // namespace. It uses the backend's socket.
 func (b *Backend) Leftovers() *Leftovers { return &Leftovers{backend: b} }
 
+// HasNAT reports whether a family has the table that iptables-nft writes to.
+// Neither asking nor listing the rules with iptables-nft-save makes it.
+func (b *Backend) HasNAT(fam plan.Family) (bool, error) {
+	family := map[plan.Family]byte{plan.IPv4: unix.NFPROTO_IPV4, plan.IPv6: unix.NFPROTO_IPV6}[fam]
+	tables, err := b.sock.tables(func(t tableID) bool { return t == tableID{family, natTable} })
+	return len(tables) > 0, explain("look for the nat table of iptables-nft", err)
+}
+
 // Name returns "iptables-nft".
 func (l *Leftovers) Name() string { return "iptables-nft" }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"shunt/netns/netnstest"
+	"shunt/plan"
 )
 
 // What iptables-nft wrote is found and deleted without iptables, in one
@@ -83,4 +84,23 @@ func grep(text, with string, keep bool) string {
 		}
 	}
 	return b.String()
+}
+
+func TestHasNATLooksForIPTablesOwnTable(t *testing.T) {
+	t.Parallel()
+	netnstest.Tool(t, "nft")
+	within(t, func(ns *netnstest.NS, b *Backend) {
+		check := func(when string, want map[plan.Family]bool) {
+			for _, fam := range []plan.Family{plan.IPv4, plan.IPv6} {
+				if has, err := b.HasNAT(fam); err != nil || has != want[fam] {
+					t.Errorf("%s: %v: %v, %v", when, fam, has, err)
+				}
+			}
+		}
+		check("fresh", nil)
+		ns.Exec(t, "add table inet nat\nadd table ip natural\n", "nft", "-f", "-")
+		check("others' tables", nil)
+		ns.Exec(t, "add table ip6 nat\n", "nft", "-f", "-")
+		check("IPv6's", map[plan.Family]bool{plan.IPv6: true})
+	})
 }

@@ -39,11 +39,12 @@ func readFile(path string, stdin io.Reader, settings []Setting) (layer, error) {
 		defer file.Close() // only read from
 		r = file
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(1 << 16) // a list of 10,000 ports
+	if _, err := data.ReadFrom(io.LimitReader(r, maxFile+1)); err != nil {
 		return nil, inputf("read %s: %w", source, cause(err))
 	}
-	return parseFile(source, data, settings)
+	return parseFile(source, data.Bytes(), settings)
 }
 
 // cause returns what the system said, without the path that the caller names.

@@ -36,6 +36,9 @@ func (s *socket) elements(t tableID, set *liveSet) error {
 	}
 	request := stringAttr(nil, unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
 	request = stringAttr(request, unix.NFTA_SET_ELEM_LIST_SET, set.name)
+	if s.bounds == nil {
+		s.bounds = make([]bound, 0, 2*8192) // not touched before it is used, so not paid for
+	}
 	bounds := s.bounds[:0]
 	err := s.dump(unix.NFT_MSG_GETSETELEM, t.family, request, func(_ byte, body []byte) (err error) {
 		bounds, err = decodeElements(bounds, body, set)

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 )
@@ -130,7 +131,11 @@ func (p Plan) Hash() string {
 	if p.IPv6 {
 		io.WriteString(h, "ipv6\n")
 	}
-	b := make([]byte, 0, 1<<12) // a rule's text, one after the other
+	size := 1 << 10 // what most rules' text takes
+	for _, r := range slices.Concat(p.Inbound, p.Outbound) {
+		size = max(size, len("65535-65535,")*len(r.Match.DstPorts))
+	}
+	b := make([]byte, 0, size) // a rule's text, one after the other
 	for _, chain := range [][]Rule{p.Inbound, p.Outbound} {
 		for _, r := range chain {
 			b = r.Match.append(b[:0], 0)

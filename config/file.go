@@ -119,7 +119,7 @@ func decode(data []byte) (map[string]fileValue, error) {
 		case entries != nil && (err != nil || document != nil):
 			return nil, errors.New("something follows the end of the first document: want one document")
 		case err != nil:
-			return nil, yamlError(err)
+			return nil, yamlError(YAMLError(data, err))
 		case document != nil:
 			entries = document
 		}

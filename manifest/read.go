@@ -119,7 +119,7 @@ func flatten(all []*Object, o *Object) ([]*Object, error) {
 
 func yamlDocuments(data []byte) func(**Object) error {
 	documents := yaml.NewDecoder(bytes.NewReader(data))
-	return func(o **Object) error { return readable(documents.Decode(o)) }
+	return func(o **Object) error { return readable(config.YAMLError(data, documents.Decode(o))) }
 }
 
 // jsonObjects splits a file into its objects, for which package encoding/json

@@ -94,8 +94,8 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"a list", "\n- a\n", "app.yaml: line 2: a list stands where Kubernetes has an object with apiVersion, kind and metadata"},
 		{"a Helm chart's values", "kind: Pod\nmetadata: {name: a}\n---\nreplicas: 3\n", "app.yaml: line 4: this has no kind: want Kubernetes objects, with apiVersion, kind and metadata"},
 		{"an empty item", "kind: List\nitems: [null]\n", "app.yaml: an item of a List is empty: want Kubernetes objects"},
-		{"YAML that is none", "kind: Pod\nmetadata:\n  name: x\n bad\n", "app.yaml: line 3: did not find expected key"},
-		{"a tab", "kind: Pod\nmetadata:\n\tname: x\n", "app.yaml: line 3: found character that cannot start any token"},
+		{"YAML that is none", "kind: Pod\nmetadata:\n  name: x\n bad\n", "app.yaml: line 4, column 2: did not find expected key"},
+		{"a tab", "kind: Pod\nmetadata:\n\tname: x\n", "app.yaml: line 3, column 1: found character that cannot start any token"},
 		{"JSON that is none", "{\"kind\": \"Pod\",\n  x}\n", "app.yaml: line 2, column 3: invalid character 'x' looking for beginning of object key string"},
 		{"JSON that ends too early", "{\"kind\":\n \"Pod\"", "app.yaml: line 2, column 7: the JSON ends in the middle"},
 		{"a template", "{{ .Values.x }}", "app.yaml: line 1, column 2: this looks like a template: render it first, as helm template does"},
@@ -117,7 +117,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 			"app.yaml: line 5: Pod x: the number `5` stands where Kubernetes has a list"},
 		{"a spec that is none", "kind: NetworkPolicy\nmetadata: {name: x}\nspec: 5\n",
 			"app.yaml: line 3: NetworkPolicy x: the number `5` stands where Kubernetes has a mapping"},
-		{"an alias of nothing", "kind: Pod\nmetadata: *foo\n", "app.yaml: unknown anchor 'foo' referenced"},
+		{"an alias of nothing", "kind: Pod\nmetadata: *foo\n", "app.yaml: line 2, column 14: unknown anchor 'foo' referenced"},
 		{"an alias of what it stands in", "kind: Pod\nmetadata: &a {annotations: {x: *a}}\n", "app.yaml: Pod without a name: anchor 'a' value contains itself"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

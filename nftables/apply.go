@@ -22,7 +22,24 @@ import (
 // first and deleting the old one in a later commit, so that at every instant
 // one complete set of rules acts; a packet that met the new chain before it had
 // rules is through before the old ones go.
+//
+// In a user namespace a batch may be too large for the socket, which the kernel
+// says before it looks at it. Then sets that no rule reads yet are filled in
+// parts, and every list that differs becomes such a set.
 func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error) {
+	commits, err = b.apply(p)
+	if b.inParts || !errors.Is(err, unix.EMSGSIZE) {
+		return commits, err
+	}
+	b.inParts = true
+	if b.live, err = b.sock.read(); err != nil {
+		return commits, err
+	}
+	n, err := b.apply(p)
+	return commits + n, err
+}
+
+func (b *Backend) apply(p plan.Plan) (commits int, err error) {
 	want := shape(p, tableFor(p))
 	old := b.live.tables
 	run := func(doing string, fill func(*batch)) {
@@ -35,7 +52,7 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 
 	current, named := b.live.find(want.table), want
 	if current != nil {
-		named = want.beside(*current)
+		named = want.beside(*current, b.inParts)
 	}
 	if current == nil || current.sound(named) {
 		b.fill(run, named, current)
@@ -55,7 +72,7 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 		spare.table.name = spareName
 		left := b.live.find(spare.table)
 		if left != nil { // by an interrupted run; it may be what acts
-			spare = spare.beside(*left)
+			spare = spare.beside(*left, b.inParts)
 			if !left.sound(spare) {
 				run("delete the table of an interrupted run", func(x *batch) { x.delTable(left.tableID) })
 				left = nil
@@ -132,7 +149,10 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 		l := findLive(have, s.name)
 		return unread(s) && (l == nil || !slices.Equal(l.elems, s.elems))
 	})
-	if early {
+	switch {
+	case early && b.inParts:
+		b.fillInParts(run, want, have)
+	case early:
 		run("add sets to table "+t.String(), func(x *batch) {
 			x.addTable(t)
 			for _, s := range want.sets {
@@ -157,6 +177,36 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 			}
 		}
 	})
+}
+
+// partSize is how many intervals a commit adds or deletes where one for all is
+// too large: 64 kB of IPv6 addresses, a third of net.core.wmem_max's default.
+const partSize = 1000
+
+// fillInParts makes the sets that no rule reads yet, then adds and deletes
+// their elements in many commits.
+func (b *Backend) fillInParts(run func(string, func(*batch)), want ruleset, have []liveSet) {
+	t := want.table
+	for _, s := range want.sets {
+		l := findLive(have, s.name)
+		if l != nil && l.read {
+			continue
+		}
+		if l == nil {
+			l = &liveSet{set: set{name: s.name, width: s.width}}
+			run("add set "+s.name, func(x *batch) {
+				x.addTable(t)
+				x.addSet(t, l.set, b.stamp)
+			})
+		}
+		del, add := delta(l.elems, s.elems)
+		for part := range slices.Chunk(del, partSize) {
+			run("empty set "+s.name, func(x *batch) { x.elements(unix.NFT_MSG_DELSETELEM, t, s, part) })
+		}
+		for part := range slices.Chunk(add, partSize) {
+			run("fill set "+s.name, func(x *batch) { x.elements(unix.NFT_MSG_NEWSETELEM, t, s, part) })
+		}
+	}
 }
 
 // bring makes a set, or adds and deletes the elements in which it differs.

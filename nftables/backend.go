@@ -24,6 +24,8 @@ type Backend struct {
 	sock  *socket
 	stamp string
 	live  live
+
+	inParts bool // the socket takes no large batch
 }
 
 // Open returns a backend for the calling thread's network namespace. The

@@ -110,7 +110,7 @@ func (b *batch) delSet(t tableID, name string) {
 }
 
 // perMessage is how many intervals go into one message. Together they are one
-// attribute, of at most 64 KiB; an interval of IPv6 addresses takes 72 bytes.
+// attribute, of at most 64 KiB; an interval of IPv6 addresses takes 64 bytes.
 const perMessage = 800
 
 // elements adds or deletes intervals of a set (NFT_MSG_NEWSETELEM,

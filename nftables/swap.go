@@ -21,15 +21,16 @@ const swapped = "-2"
 // bypassed until now, would be redirected for that moment. So where a chain's
 // rules change, or several of its lists, each list that changes becomes a new
 // set under its other name, which is filled before its rule is there.
-func (rs ruleset) beside(t liveTable) ruleset {
+// With all, every list that changes does.
+func (rs ruleset) beside(t liveTable, all bool) ruleset {
 	out := ruleset{table: rs.table, sets: slices.Clone(rs.sets)}
-	out.in = out.rename(rs.in, t, inboundChain)
-	out.out = out.rename(rs.out, t, outboundChain)
+	out.in = out.rename(rs.in, t, inboundChain, all)
+	out.out = out.rename(rs.out, t, outboundChain, all)
 	return out
 }
 
 // rename chooses the names of one chain's sets.
-func (rs *ruleset) rename(rules []kernelRule, t liveTable, chain string) []kernelRule {
+func (rs *ruleset) rename(rules []kernelRule, t liveTable, chain string, all bool) []kernelRule {
 	rules = slices.Clone(rules)
 	var have []plan.Rule
 	if c := t.chain(chain); c != nil {
@@ -48,7 +49,7 @@ func (rs *ruleset) rename(rules []kernelRule, t liveTable, chain string) []kerne
 			continue
 		}
 		s, name := find(rs.sets, r.set), l.name
-		if !slices.Equal(l.elems, s.elems) && (!sameForm || changes > 1) {
+		if !slices.Equal(l.elems, s.elems) && (all || !sameForm || changes > 1) {
 			name = otherName(r.set, l.name)
 		}
 		s.name, rules[i].set = name, name

@@ -150,6 +150,42 @@ func TestWithoutIPv6NAT(t *testing.T) {
 	})
 }
 
+// What Apply made under the exception is what Compare expects, as long as the
+// rules say that it was this plan and no IPv6 address came.
+func TestCompareKnowsTheException(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		hasIPv6 bool
+		stamp   string
+		equal   bool
+	}{
+		{"written for this plan", false, plan.Stamp("v1", standard().Hash()), true},
+		{"written for another", false, plan.Stamp("v1", "0123456789ab"), false},
+		{"an IPv6 address came", true, plan.Stamp("v1", standard().Hash()), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			f := &Fake{Label: "a", Errors: map[string][]error{"Apply": {plan.ErrNotSupported}}, ByFamily: true}
+			f.Corrupt = func(s *plan.State) {
+				rules := slices.Clone(s.Sections[0].Rules)
+				rules[len(rules)-1].Stamp = tc.stamp
+				s.Sections[0].Rules = rules
+			}
+			e, log := engine(false, f)
+			if _, err := e.Apply(context.Background(), standard()); err != nil {
+				t.Fatal(err)
+			}
+			log.Reset()
+			e.HasGlobalIPv6 = func() (bool, error) { return tc.hasIPv6, nil }
+			c, err := e.Compare(context.Background(), standard())
+			if err != nil || c.Equal() != tc.equal || strings.Contains(log.String(), "ipv6-not-supported") != tc.equal {
+				t.Errorf("equal %v, %v, log %s", c.Equal(), err, log)
+			}
+		})
+	}
+}
+
 func TestOtherOwnersAreClearedAfterTheNewRulesAreLive(t *testing.T) {
 	t.Parallel()
 	var order []string

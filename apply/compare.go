@@ -16,7 +16,8 @@ type Comparison struct {
 	Want    plan.State
 	Beside  []Beside // rules of ours that other backends hold and should not
 
-	line func(plan.Rule) string
+	line   func(plan.Rule) string
+	expand func(plan.Plan) plan.State
 }
 
 // Beside is what another owner has.
@@ -45,7 +46,7 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 			return Comparison{}, err
 		}
 		if chosen == nil || !have.Empty() {
-			chosen = &Comparison{Backend: b.Name(), Live: have, Want: b.Expand(p), line: b.Line}
+			chosen = &Comparison{Backend: b.Name(), Live: have, Want: b.Expand(p), line: b.Line, expand: b.Expand}
 		}
 		if !have.Empty() {
 			break
@@ -53,6 +54,9 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 	}
 	if chosen == nil {
 		return Comparison{}, &noBackend{refusals}
+	}
+	if err := e.allowException(chosen, p); err != nil {
+		return Comparison{}, err
 	}
 	owners, err := e.Owners()
 	if err != nil {
@@ -74,6 +78,27 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 		}
 	}
 	return *chosen, nil
+}
+
+// allowException lets rules without IPv6 count as the plan where Apply took the
+// exception for them: they say that they were written for this plan, and there
+// is still no IPv6 address whose traffic they would miss.
+func (e *Engine) allowException(c *Comparison, p plan.Plan) error {
+	if !p.IPv6 || c.Live.Equal(c.Want) || !c.Live.WrittenFor(p) {
+		return nil
+	}
+	p.IPv6 = false
+	want := c.expand(p)
+	if !c.Live.Equal(want) {
+		return nil
+	}
+	has, err := e.HasGlobalIPv6()
+	if err != nil || has {
+		return err
+	}
+	c.Want = want
+	e.Log.Warn("exception ipv6-not-supported: when the rules were applied the kernel had no usable IPv6 NAT; they are for IPv4 only, and the namespace has no IPv6 address beyond link-local")
+	return nil
 }
 
 // Equal reports whether the plan, and nothing else of ours, is live.

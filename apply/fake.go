@@ -12,6 +12,9 @@ type Fake struct {
 	Label string
 	Live  plan.State
 
+	// ByFamily expands a plan with IPv6 to one section more.
+	ByFamily bool
+
 	// Errors are returned by the calls of that name ("Read", "Apply",
 	// "Clear"), one a call in order; nil entries let the call succeed.
 	Errors map[string][]error
@@ -44,10 +47,14 @@ func (f *Fake) Line(r plan.Rule) string {
 
 // Expand returns the plan as two sections, one a direction.
 func (f *Fake) Expand(p plan.Plan) plan.State {
-	return plan.State{Sections: []plan.Section{
+	s := plan.State{Sections: []plan.Section{
 		{Name: "inbound", Rules: p.Inbound},
 		{Name: "outbound", Rules: p.Outbound},
 	}}
+	if f.ByFamily && p.IPv6 {
+		s.Sections = append(s.Sections, plan.Section{Name: "IPv6", Rules: p.Inbound})
+	}
+	return s
 }
 
 // Read returns Live.

@@ -52,6 +52,49 @@ func TestNoBackend(t *testing.T) {
 	live(t, s.ns).equals(t, snapshot{})
 }
 
+// TestNoIPv6NAT runs on what looks like a kernel that cannot translate IPv6
+// addresses. Where there are none that matter, rules for IPv4 alone are right,
+// and stay right for diff; where there is one they would let traffic pass.
+func TestNoIPv6NAT(t *testing.T) {
+	t.Parallel()
+	v := variants()[2]
+	kernel := &launch{Deny: []denial{noLegacy(unix.SOL_IPV6)}}
+	s := newSite(t, v)
+	c := s.command("init", false, "--log-format", "json")
+	c.launch = kernel
+	for _, result := range []string{"new", "unchanged"} {
+		r := c.run(t, s.ns).succeeded(t, c)
+		if rep := r.report(t); rep.IPv6 || rep.Result != result {
+			t.Errorf("%+v, want %s and IPv4 only", rep, result)
+		}
+		if !strings.Contains(r.stderr, "exception ipv6-not-supported") {
+			t.Errorf("the log does not name the exception:\n%s", r.stderr)
+		}
+	}
+	diff := s.command("diff", false)
+	for _, diff.launch = range []*launch{kernel, nil} {
+		if r := diff.run(t, s.ns); r.code != 0 || r.stdout != "" || !strings.Contains(r.stderr, "exception ipv6-not-supported") {
+			t.Errorf("diff: exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+		}
+	}
+	other := s.command("diff", false, "--skip-ports", "9001")
+	if r := other.run(t, s.ns); r.code != 1 {
+		t.Errorf("diff with another plan: exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+
+	s.ns.Exec(t, "", "ip", "addr", "add", "2001:db8::1/64", "dev", "lo")
+	if r := diff.run(t, s.ns); r.code != 1 || !strings.Contains(r.stdout, "ip6 nat") {
+		t.Errorf("diff with an IPv6 address: exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	old := live(t, s.ns)
+	c = s.command("init", false, "--skip-ports", "9001")
+	c.launch = kernel
+	c.run(t, s.ns).failed(t, 1, "the namespace has an IPv6 address", "set ipv6 to false")
+	live(t, s.ns).equals(t, old)
+	c.launch = nil
+	c.run(t, s.ns).succeeded(t, c)
+}
+
 // TestReadOnlyProcSys asks for a setting that cannot be written: the rules are
 // there all the same, and the error says what is and what is not.
 func TestReadOnlyProcSys(t *testing.T) {

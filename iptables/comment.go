@@ -26,21 +26,21 @@ func printable(r rune) rune {
 	return r
 }
 
-// nameOf returns the rule's name that a comment stands for: what follows
-// "shunt/" up to a stamp. The comment of somebody else's rule becomes a name
+// nameOf returns the rule's name that a comment stands for, what follows
+// "shunt/", and the stamp behind it. The comment of somebody else's rule becomes a name
 // that no rule of ours has, because it contains a slash, so that the rule
 // counts as different and people still see where it came from.
-func nameOf(comment string) string {
-	if name, ours := strings.CutPrefix(comment, mark); ours {
-		name, _, _ = strings.Cut(name, " ")
+func nameOf(comment string) (name, stamp string) {
+	if rest, ours := strings.CutPrefix(comment, mark); ours {
+		name, stamp, _ = strings.Cut(rest, " ")
 		if name != "" && !strings.Contains(name, "/") {
-			return name
+			return name, stamp
 		}
 	}
 	if strings.HasPrefix(comment, "/") || !strings.Contains(comment, "/") {
-		return "/" + comment
+		return "/" + comment, ""
 	}
-	return comment
+	return comment, ""
 }
 
 // commentOf is nameOf's inverse, except for the stamp.

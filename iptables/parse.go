@@ -76,7 +76,7 @@ func (p *ruleParser) option(name string) bool {
 		p.value(name, func(v string) bool {
 			first := p.rule.Name == ""
 			if first {
-				p.rule.Name = nameOf(v)
+				p.rule.Name, p.rule.Stamp = nameOf(v)
 			}
 			return first
 		})

@@ -130,7 +130,7 @@ func TestNamesOfCommentsAreOneToOne(t *testing.T) {
 		"shunt/a/b":                  "shunt/a/b",
 		"shunt/ x":                   "shunt/ x",
 	} {
-		if got := nameOf(comment); got != name {
+		if got, _ := nameOf(comment); got != name {
 			t.Errorf("%q is named %q, want %q", comment, got, name)
 		}
 		if got := commentOf(name); got != comment {

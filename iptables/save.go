@@ -113,7 +113,7 @@ func (r *saveReader) rule(line string) {
 // those that are then read. Reading is what a run with long lists costs most.
 func (r *saveReader) known(i int, spec string) (plan.Rule, bool) {
 	like, n := &r.like.chains[i], len(r.table.chains[i].rules)
-	if n >= len(like.specs) || like.specs[n] != spec {
+	if n >= len(like.specs) || like.specs[n] != spec || n == len(like.rules)-1 && like.stamp != "" {
 		return plan.Rule{}, false
 	}
 	rule := like.rules[n]

@@ -67,7 +67,7 @@ func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r plan.
 			}
 		case unix.NFTA_RULE_USERDATA:
 			if text := ruleComment(a.data); strings.HasPrefix(text, commentPrefix) {
-				d.rule.Name, _, _ = strings.Cut(text[len(commentPrefix):], " ")
+				d.rule.Name, d.rule.Stamp, _ = strings.Cut(text[len(commentPrefix):], " ")
 			}
 		}
 	}

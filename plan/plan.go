@@ -30,6 +30,11 @@ type Rule struct {
 	Match   Match
 	Verdict Verdict
 
+	// Stamp is what a live rule says of who wrote it and for which plan (see the
+	// function Stamp); empty in a plan and mostly in live rules. It is no part of
+	// what a rule means.
+	Stamp string
+
 	// Counter is what the kernel counted; nil where nothing was read.
 	Counter *Counter
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -146,6 +147,24 @@ func (p Plan) Hash() string {
 		io.WriteString(h, "\n")
 	}
 	return fmt.Sprintf("%012x", h.Sum64()&(1<<48-1))
+}
+
+// Stamp is what rules say of their origin: the version of the program that
+// wrote them, and the plan's hash.
+func Stamp(version, planHash string) string { return version + stampPlan + planHash }
+
+const stampPlan = " plan "
+
+// WrittenFor reports whether live rules say that they were written for this
+// plan, be it in full or with an exception.
+func (s State) WrittenFor(p Plan) bool {
+	end := stampPlan + p.Hash()
+	for _, sec := range s.Sections {
+		if slices.ContainsFunc(sec.Rules, func(r Rule) bool { return strings.HasSuffix(r.Stamp, end) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // listLimit bounds a list in a table cell: one line of a terminal.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"runtime/debug"
@@ -206,9 +205,4 @@ func (k *kernel) engine() *apply.Engine {
 		HasGlobalIPv6: netns.HasGlobalIPv6,
 		Log:           k.log,
 	}
-}
-
-// stamp is what the kernel's rules say of their origin.
-func stamp(planHash string) string {
-	return fmt.Sprintf("%s plan %s", versionString(), planHash)
 }

@@ -11,6 +11,7 @@ import (
 	"shunt/config"
 	"shunt/iptables"
 	"shunt/nftables"
+	"shunt/plan"
 )
 
 // Output formats of plan.
@@ -86,7 +87,7 @@ func render(req *resolved, format string) (string, error) {
 	}
 	switch format {
 	case formatNft:
-		return nftables.Render(req.plan, stamp(req.plan.Hash())), nil
+		return nftables.Render(req.plan, plan.Stamp(versionString(), req.plan.Hash())), nil
 	case formatIptables:
 		if mode == "" || mode == config.ModeAuto {
 			mode = iptables.ModePlain // whichever iptables the reader has

@@ -85,5 +85,5 @@ func mergeAnnotations(cfg config.Config, path string) (config.Config, error) {
 
 func (r *resolved) kernel() *kernel {
 	hash := r.plan.Hash()
-	return &kernel{cfg: r.cfg, hash: hash, stamp: stamp(hash), log: r.log}
+	return &kernel{cfg: r.cfg, hash: hash, stamp: plan.Stamp(versionString(), hash), log: r.log}
 }

@@ -87,6 +87,9 @@ func TestProgram(t *testing.T) {
 			if rules := ruleset(t, pod); o.stdout != prev || !strings.Contains(rules, "table inet shunt") || !strings.Contains(rules, "3306") {
 				t.Errorf("%s: a meshed pod: result %s, rules\n%s", name, o.stdout, rules)
 			}
+			if !strings.Contains(o.stderr, "commits=1 ") { // nothing connects yet
+				t.Errorf("%s: it took more than one commit:\n%s", name, o.stderr)
+			}
 			if rules := ruleset(t, node); rules != "" {
 				t.Errorf("%s: rules on the node:\n%s", name, rules)
 			}

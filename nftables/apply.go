@@ -20,7 +20,8 @@ import (
 // adds and deletes the elements in which the sets differ (see beside for those
 // that are replaced instead). Anything else is replaced by adding the new table
 // first and deleting the old one in a later commit, so that at every instant
-// one complete set of rules acts; a packet that met the new chain before it had
+// one complete set of rules acts (in an idle namespace what is new comes in one
+// batch, see Idle); a packet that met the new chain before it had
 // rules is through before the old ones go.
 //
 // In a user namespace a batch may be too large for the socket, which the kernel
@@ -145,7 +146,8 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 		have = current.sets
 	}
 	unread := func(s set) bool { l := findLive(have, s.name); return l == nil || !l.read }
-	early := slices.ContainsFunc(want.sets, func(s set) bool {
+	inOne := b.Idle && len(b.live.tables) == 0 && !b.inParts
+	early := !inOne && slices.ContainsFunc(want.sets, func(s set) bool {
 		l := findLive(have, s.name)
 		return unread(s) && (l == nil || !slices.Equal(l.elems, s.elems))
 	})
@@ -165,7 +167,7 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 	run("write the rules of table "+t.String(), func(x *batch) {
 		x.addTable(t)
 		for _, s := range want.sets {
-			if !unread(s) {
+			if inOne || !unread(s) {
 				x.bring(t, s, findLive(have, s.name), b.stamp)
 			}
 		}

@@ -21,6 +21,11 @@ const Name = "nftables"
 // thread that opened it, or any other in the same namespace, and by one
 // goroutine at a time.
 type Backend struct {
+	// Idle says that nothing connects in the namespace yet, as during a CNI
+	// ADD. What is new then takes one commit instead of two: that its rules
+	// may act for a moment before its sets are filled harms no connection.
+	Idle bool
+
 	sock  *socket
 	stamp string
 	live  live

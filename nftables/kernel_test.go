@@ -52,6 +52,29 @@ func TestCommits(t *testing.T) {
 	}
 }
 
+// In a namespace where nothing connects yet, all that is new is one commit; what
+// is there already is replaced as carefully as ever.
+func TestIdleNamespaceTakesOneCommit(t *testing.T) {
+	t.Parallel()
+	within(t, func(_ *netnstest.NS, b *Backend) {
+		b.Idle = true
+		if got := bring(t, b, standard()); got != 1 {
+			t.Errorf("fresh: %d commits, want 1", got)
+		}
+		if got := bring(t, b, bare()); got != 1 {
+			t.Errorf("lists that go: %d commits, want 1", got)
+		}
+		if got := bring(t, b, standard()); got != 2 {
+			t.Errorf("lists that come: %d commits, want 2", got)
+		}
+		v4 := bare()
+		v4.IPv6 = false
+		if got := bring(t, b, v4); got != 2 {
+			t.Errorf("IPv6 off: %d commits, want 2", got)
+		}
+	})
+}
+
 func TestClearLeavesNothingAndOthersAlone(t *testing.T) {
 	t.Parallel()
 	netnstest.Tool(t, "nft")

@@ -101,6 +101,9 @@ type kernel struct {
 	// another user than root nothing else tells whether there are any.
 	thorough bool
 
+	// idle: nothing connects in the namespace yet.
+	idle bool
+
 	nft *nftables.Backend
 }
 
@@ -117,6 +120,7 @@ func (k *kernel) nftables() (*nftables.Backend, error) {
 		if err != nil {
 			return nil, err
 		}
+		b.Idle = k.idle
 		k.nft = b
 	}
 	return k.nft, nil

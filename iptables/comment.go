@@ -27,9 +27,9 @@ func printable(r rune) rune {
 }
 
 // nameOf returns the rule's name that a comment stands for, what follows
-// "shunt/", and the stamp behind it. The comment of somebody else's rule becomes a name
-// that no rule of ours has, because it contains a slash, so that the rule
-// counts as different and people still see where it came from.
+// "shunt/", and the stamp behind it. The comment of somebody else's rule
+// becomes a name that no rule of ours has, because it contains a slash, so that
+// the rule counts as different and people still see where it came from.
 func nameOf(comment string) (name, stamp string) {
 	if rest, ours := strings.CutPrefix(comment, mark); ours {
 		name, stamp, _ = strings.Cut(rest, " ")

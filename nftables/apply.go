@@ -20,9 +20,9 @@ import (
 // adds and deletes the elements in which the sets differ (see beside for those
 // that are replaced instead). Anything else is replaced by adding the new table
 // first and deleting the old one in a later commit, so that at every instant
-// one complete set of rules acts (in an idle namespace what is new comes in one
-// batch, see Idle); a packet that met the new chain before it had
-// rules is through before the old ones go.
+// one complete set of rules acts; a packet that met the new chain before it had
+// rules is through before the old ones go. In an idle namespace what is new
+// comes in one batch (see Idle).
 //
 // In a user namespace a batch may be too large for the socket, which the kernel
 // says before it looks at it. Then sets that no rule reads yet are filled in

@@ -82,7 +82,9 @@ func TestSecondFamilyFails(t *testing.T) {
 	}
 }
 
-// TestCommandDisappears removes iptables-restore after the rules were read.
+// TestCommandDisappears removes a command in the middle of a run: after the
+// rules were read, by the command that reads them, or, where none is needed for
+// that, between the two families.
 func TestCommandDisappears(t *testing.T) {
 	t.Parallel()
 	for _, v := range iptablesVariants() {
@@ -92,14 +94,22 @@ func TestCommandDisappears(t *testing.T) {
 			s.run("init", false, "--skip-ports", "9000")
 			old := live(t, s.ns)
 			dir, hidden := withCommands(t, v)
-			ip6save := "ip6" + strings.TrimPrefix(v.name, "ip") + "-save"
-			if err := os.Remove(filepath.Join(dir, ip6save)); err != nil {
-				t.Fatal(err)
+			replace := func(name, script string) {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+				fake(t, dir, name, script)
 			}
-			fake(t, dir, ip6save, "/bin/rm "+dir+"/*-restore; exec "+dir+"/real/xtables-"+strings.TrimPrefix(v.name, "iptables-")+"-multi ip6tables-save \"$@\"")
+			missing := v.name + "-restore"
+			if v.name == "iptables-nft" {
+				replace("ip6tables-nft-save", "/bin/rm "+dir+"/*-restore; exec "+dir+"/real/xtables-nft-multi ip6tables-save \"$@\"")
+			} else {
+				missing = "ip6tables-legacy-restore"
+				replace("iptables-legacy-restore", "/bin/rm -f "+dir+"/ip6*-restore; exec "+dir+"/real/xtables-legacy-multi iptables-restore \"$@\"")
+			}
 			c := s.command("init", false, "--skip-ports", "9001")
 			c.env, c.launch = []string{pathWith(dir)}, hidden
-			c.run(t, s.ns).failed(t, 2, "find "+v.name+"-restore", "install the iptables package")
+			c.run(t, s.ns).failed(t, 2, "find "+missing, "install the iptables package")
 			live(t, s.ns).equals(t, old)
 		})
 	}
@@ -134,7 +144,7 @@ func TestLegacyRulesWithoutCommand(t *testing.T) {
 	s.variant = variants()[0]
 	c := s.command("init", false)
 	c.env, c.launch = []string{"PATH=/nowhere"}, &launch{Mounts: []mount{{Kind: "empty", Target: "/usr/sbin"}}}
-	c.run(t, s.ns).failed(t, 1, "the rules are live on nftables", "legacy", "iptables-legacy-save", "install the iptables package")
+	c.run(t, s.ns).failed(t, 1, "the rules are live on nftables", "legacy", "iptables-legacy-restore", "install the iptables package")
 	c.env, c.launch = nil, nil
 	c.run(t, s.ns).succeeded(t, c)
 	if l := live(t, s.ns); len(l) != 1 || l["nftables inet shunt"] == "" {

@@ -142,6 +142,9 @@ func TestUserOtherThanRootWithCapabilities(t *testing.T) {
 		}
 		settled(t, b, standard(), 2)
 		caps = nil
+		if mode == ModeLegacy { // which is read in this process
+			return
+		}
 		_, err := b.Read(context.Background())
 		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "NET_ADMIN") {
 			t.Errorf("read without capabilities: %v", err)
@@ -236,15 +239,15 @@ func TestChildrenArePerFamilyOneReadAndOneRestore(t *testing.T) {
 			}
 		}
 		read()
-		if mode == ModeLegacy {
-			expect("a read of nothing")
-		} else {
-			expect("a read of nothing", "iptables-save", "ip6tables-save")
+		saves := []string{"iptables-save", "ip6tables-save"}
+		if mode == ModeLegacy { // the kernel hands its table out without a command
+			saves = nil
 		}
+		expect("a read of nothing", slices.Clone(saves)...)
 		apply()
 		expect("an apply", "iptables-restore", "ip6tables-restore")
 		read()
-		expect("a read", "iptables-save", "ip6tables-save")
+		expect("a read", slices.Clone(saves)...)
 		apply()
 		expect("an apply that changes nothing")
 	})

@@ -116,6 +116,7 @@ func TestLegacyTableThatCannotBeReadIsAnError(t *testing.T) {
 	t.Parallel()
 	isolate(t)
 	settled(t, backend(t, ModeLegacy), standard(), 2)
+	sh(t, ModeLegacy, "iptables-$v -t nat -A PREROUTING -p udp -j PROXY_INIT_REDIRECT") // only the command can spell it
 	b := backend(t, ModeLegacy)
 	b.opt.Lookup = func(name string) (string, error) { return "", exec.ErrNotFound }
 	_, err := b.Read(context.Background())

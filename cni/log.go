@@ -43,14 +43,18 @@ func (r *run) openLog(c *netConf) *slog.Logger {
 // every run would read a file.
 func newLogger(to io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{
-		Level: level,
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				a.Value = slog.TimeValue(a.Value.Time().UTC())
-			}
-			return a
-		},
+		Level:       level,
+		ReplaceAttr: UTC,
 	}))
+}
+
+// UTC is for slog.HandlerOptions.ReplaceAttr: it puts a line's time in UTC, which
+// spares the reading of the local time zone.
+func UTC(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey && len(groups) == 0 {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
 }
 
 // openLogFile opens a log to append to, and makes it if there is none; nil

@@ -58,7 +58,7 @@ func FuzzParseSave(f *testing.F) {
 // checkScripts checks that the text that removes what was read is made of the
 // commands that it should be made of, a line each.
 func checkScripts(t *testing.T, from *table) {
-	text, err := script(from, &table{})
+	text, err := script(from, &table{}, &table{})
 	if err != nil {
 		return
 	}
@@ -91,7 +91,7 @@ func FuzzRenderedPlansReadBack(f *testing.F) {
 		b := &Backend{opt: Options{Stamp: "v=1"}}
 		for _, fam := range families() {
 			want := b.planned(p, fam)
-			text, err := script(&table{}, want)
+			text, err := script(&table{}, want, &table{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"shunt/plan"
 )
@@ -72,7 +73,7 @@ func variantOfLink(path string) string {
 // connection passes it. Only root of the namespace's user namespace may read
 // the list; for others the error is fs.ErrPermission.
 func natExists(fam plan.Family) (bool, error) {
-	text, err := os.ReadFile("/proc/thread-self/net/" + fam.String() + "_tables_names")
+	text, err := readProc("/proc/thread-self/net/" + fam.String() + "_tables_names")
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // no legacy iptables in this kernel, or not yet
 	}
@@ -85,4 +86,20 @@ func natExists(fam plan.Family) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// readProc reads a small file of /proc in one go. os.ReadFile would start the
+// runtime's poller for it, which costs more than all of the reading.
+func readProc(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	b := make([]byte, 4096)
+	n, err := unix.Read(fd, b)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return b[:n], nil
 }

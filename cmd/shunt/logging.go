@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"shunt/cni"
 	"shunt/config"
 )
 
@@ -33,7 +34,7 @@ func (l *logFlags) logger(s *system) (*slog.Logger, error) {
 	if s.linkerd {
 		to = s.stdout
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: cni.UTC}
 	if l.format == "json" {
 		return slog.New(slog.NewJSONHandler(to, opts)), nil
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -132,15 +133,18 @@ func (p Plan) Hash() string {
 	if p.IPv6 {
 		io.WriteString(h, "ipv6\n")
 	}
-	size := 1 << 10 // what most rules' text takes
-	for _, r := range slices.Concat(p.Inbound, p.Outbound) {
-		size = max(size, len("65535-65535,")*len(r.Match.DstPorts))
-	}
-	b := make([]byte, 0, size) // a rule's text, one after the other
+	b := make([]byte, 0, 1<<9) // a rule, one after the other
 	for _, chain := range [][]Rule{p.Inbound, p.Outbound} {
 		for _, r := range chain {
-			b = r.Match.append(b[:0], 0)
+			m := r.Match
+			m.DstPorts = nil // a long list takes longer to write in words than to hash
+			b = m.append(b[:0], 0)
 			b = append(b, ": "...)
+			b = slices.Grow(b, 4+4*len(r.Match.DstPorts))
+			b = binary.BigEndian.AppendUint32(b, uint32(len(r.Match.DstPorts)))
+			for _, p := range r.Match.DstPorts {
+				b = binary.BigEndian.AppendUint32(b, uint32(p.First)<<16|uint32(p.Last))
+			}
 			b = append(b, r.Verdict.String()...)
 			h.Write(append(b, '\n'))
 		}

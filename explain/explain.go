@@ -20,6 +20,8 @@ type Explanation struct {
 	Chains  []Chain  `json:"chains"`
 	Changes []Change `json:"changes"` // each on its own, unless it says otherwise
 	Hints   []string `json:"hints"`
+
+	interfaces []Interface // of the live namespace; nil if they are not known
 }
 
 // Chain is an ordered list of rules, one of which may decide.
@@ -102,6 +104,7 @@ func (e *Explanation) decide(q *Question, d *plan.Decision) {
 	default:
 		e.Lands += ", where it was going"
 	}
+	e.landing(q, d)
 	e.hint(q, d)
 }
 

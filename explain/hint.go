@@ -4,17 +4,14 @@ import "shunt/plan"
 
 // hint adds what people get wrong about connections like this one.
 func (e *Explanation) hint(q *Question, d *plan.Decision) {
-	rule, six := d.Rule.Name, q.From.Is6() || q.To.Is6()
+	rule := d.Rule.Name
 	redirected, in := d.Verdict.Kind == plan.Redirect, q.Direction == plan.Inbound
 	for _, h := range []struct {
 		when bool
 		text string
 	}{
-		{redirected && in && !six, "A redirect needs an address to land on: on an interface without an IPv4 address the connection times out."},
-		{redirected && in && six, "A redirect needs an address to land on: on an interface without an IPv6 address the connection times out."},
 		{redirected && in && !d.Rule.Match.DstLocal, "What the pod forwards (docker-in-docker) is redirected too, unless inbound-local-only is true."},
 		{redirected && !in || rule == "skip-outbound-ports", "Skip ports are matched before a Service's address is translated: the Service's port counts, not the container's."},
-		{redirected && !in && six, "Redirected IPv6 connections go to ::1: without it on lo they time out."},
 		{rule == "loopback", "localhost, and every other address of the pod's own, is never redirected."},
 		{rule == "proxy-uid" || rule == "proxy-gid", "This is a connection of the proxy itself: redirected, it would come back to it for ever."},
 		{rule == "skip-inbound-ports", "Meshed clients still speak mutual TLS to a port that is skipped inbound, unless they skip it outbound too; the proxy's own servers, on its control and admin port, answer it themselves."},

@@ -8,12 +8,12 @@ import (
 )
 
 // Live explains a connection by live rules: what each backend, by its name,
-// holds. Where several hold rules of ours, one that redirects is enough.
+// holds, and the interfaces that are up, if they are known. Where several hold rules of ours, one that redirects is enough.
 // Settings are not known here, so there are no changes.
-func Live(q *Question, backends []string, states []plan.State) *Explanation {
+func Live(q *Question, backends []string, states []plan.State, interfaces []Interface) *Explanation {
 	f := q.Flow()
 	e := newExplanation(q)
-	e.Live = true
+	e.Live, e.interfaces = true, interfaces
 	best := plan.Decision{Index: -1}
 	for i := range states {
 		for _, sec := range met(&states[i], &f) {

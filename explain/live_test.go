@@ -34,7 +34,7 @@ func TestLive(t *testing.T) {
 	}
 	q := &Question{Direction: plan.Outbound, UID: 1000, To: addr("10.0.0.5"), Port: 3306}
 
-	e := Live(q, []string{"nftables", "iptables-legacy"}, []plan.State{nft(p), {}})
+	e := Live(q, []string{"nftables", "iptables-legacy"}, []plan.State{nft(p), {}}, nil)
 	if verdict(e.Verdict) != "bypass" || e.Why != "rule 3 of nftables, inet shunt outbound: skip-outbound-ports" || !e.Live || len(e.Chains) != 1 {
 		t.Errorf("%+v", e)
 	}
@@ -45,7 +45,7 @@ func TestLive(t *testing.T) {
 	// One that redirects is enough, wherever it stands.
 	bare := ipt(plan.Build(*configured(t)))
 	for _, states := range [][]plan.State{{nft(p), bare}, {bare, nft(p)}} {
-		e = Live(q, []string{"a", "b"}, states)
+		e = Live(q, []string{"a", "b"}, states, nil)
 		if verdict(e.Verdict) != "redirect to :4140" || !strings.HasSuffix(e.Why, "ip nat PROXY_INIT_OUTPUT: redirect-outbound") || len(e.Chains) != 2 {
 			t.Errorf("%+v", e)
 		}
@@ -53,18 +53,18 @@ func TestLive(t *testing.T) {
 
 	// IPv6 does not meet the rules of IPv4, nor inbound those of outbound.
 	six := &Question{Direction: plan.Outbound, To: addr("fd00::5"), Port: 80}
-	if e = Live(six, []string{"a"}, []plan.State{bare}); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 ||
+	if e = Live(six, []string{"a"}, []plan.State{bare}, nil); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 ||
 		e.Why != "no live rule of shunt's is about outbound connections of this family" {
 		t.Errorf("%+v", e)
 	}
 	in := &Question{From: addr("10.1.2.3"), Port: 80}
-	if e = Live(in, []string{"a"}, []plan.State{bare}); verdict(e.Verdict) != "redirect to :4143" {
+	if e = Live(in, []string{"a"}, []plan.State{bare}, nil); verdict(e.Verdict) != "redirect to :4143" {
 		t.Errorf("%+v", e)
 	}
 
 	// Without a jump the chain is never reached.
 	bare.Sections = bare.Sections[2:]
-	if e = Live(q, []string{"a"}, []plan.State{bare}); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 {
+	if e = Live(q, []string{"a"}, []plan.State{bare}, nil); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 {
 		t.Errorf("%+v", e)
 	}
 
@@ -72,7 +72,7 @@ func TestLive(t *testing.T) {
 	odd := nft(p)
 	odd.Sections[1].Rules = slices.Insert(slices.Clone(odd.Sections[1].Rules), 0, plan.Rule{Match: plan.Match{NotUnderstood: "meta mark 1"}})
 	odd.Sections[0].Stray = []string{"chain extra"}
-	e = Live(q, []string{"nftables"}, []plan.State{odd})
+	e = Live(q, []string{"nftables"}, []plan.State{odd}, nil)
 	hints := strings.Join(e.Hints, "\n")
 	if !strings.Contains(hints, "Left out of account, nftables, inet shunt outbound: meta mark 1") || !strings.Contains(hints, "inet shunt inbound: chain extra") {
 		t.Errorf("hints %q", hints)
@@ -80,7 +80,7 @@ func TestLive(t *testing.T) {
 
 	// Rules that match nothing bypass.
 	udp := &Question{Direction: plan.Outbound, UDP: true, To: addr("10.0.0.5"), Port: 53}
-	if e = Live(udp, []string{"a"}, []plan.State{nft(p)}); e.Why != "only TCP is redirected" {
+	if e = Live(udp, []string{"a"}, []plan.State{nft(p)}, nil); e.Why != "only TCP is redirected" {
 		t.Errorf("%+v", e)
 	}
 }

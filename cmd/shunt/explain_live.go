@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 
 	"shunt/explain"
 	"shunt/iptables"
@@ -17,14 +19,49 @@ func (r *explainRun) explainLive(ctx context.Context, req *resolved, q *explain.
 	defer k.close()
 	var names []string
 	var states []plan.State
+	var interfaces []explain.Interface
 	err := r.target.inside(ctx, req.cfg.LockTimeout, func() (err error) {
 		names, states, err = k.live(ctx)
+		if err == nil {
+			interfaces, err = upInterfaces()
+		}
 		if err != nil {
 			err = untouched{err}
 		}
 		return err
 	})
-	return explain.Live(q, names, states), err
+	return explain.Live(q, names, states, interfaces), err
+}
+
+// upInterfaces returns the interfaces of the calling thread's namespace that
+// are up.
+func upInterfaces() ([]explain.Interface, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("list the interfaces: %w", err)
+	}
+	up := []explain.Interface{}
+	for _, i := range all {
+		if i.Flags&net.FlagUp == 0 {
+			continue
+		}
+		addrs, err := i.Addrs()
+		if err != nil {
+			return nil, fmt.Errorf("list the addresses of %s: %w", i.Name, err)
+		}
+		one := explain.Interface{Name: i.Name, Loopback: i.Flags&net.FlagLoopback != 0}
+		for _, a := range addrs {
+			p, err := netip.ParsePrefix(a.String())
+			if err != nil {
+				continue
+			}
+			ip := p.Addr()
+			one.IPv4 = one.IPv4 || ip.Is4() && (!one.Loopback || ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+			one.IPv6 = one.IPv6 || ip.Is6() && !ip.IsLinkLocalUnicast() && (!one.Loopback || ip == netip.IPv6Loopback())
+		}
+		up = append(up, one)
+	}
+	return up, nil
 }
 
 // live reads what every backend has. What iptables-nft wrote is read by its

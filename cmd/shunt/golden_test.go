@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"shunt/config"
 	"shunt/netns/netnstest"
 )
 
@@ -134,6 +135,9 @@ func TestGoldenTextLoads(t *testing.T) {
 				t.Parallel()
 				for _, l := range tool.load {
 					netnstest.Tool(t, l[0])
+				}
+				if tool.format == "iptables" { // xt_owner refuses ids that there are not
+					netnstest.IDs(t, config.StandardProxyUID)
 				}
 				args := append(withoutBackend(g.args), tool.flags...)
 				code, text, stderr := invoke(g.config, append([]string{"plan", "-o", tool.format}, args...)...)

@@ -3,12 +3,16 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"shunt/config"
+	"shunt/iptables"
 	"shunt/netns/netnstest"
 )
 
@@ -49,6 +53,29 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// condition is what scripts ask for in brackets: [iptables], whether both
+// variants can be used. Like netnstest.Skip it is an error where all tests must
+// run.
+func condition(name string) (bool, error) {
+	if name != "iptables" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	var missing []error
+	for _, variant := range []string{iptables.ModeLegacy, iptables.ModeNFT} {
+		if _, err := iptables.FindCommand("iptables-" + variant); err != nil {
+			missing = append(missing, err)
+		}
+	}
+	// xt_owner refuses ids that the user namespace does not have.
+	if uid := uint32(config.StandardProxyUID); !netnstest.HasIDs(uid) {
+		missing = append(missing, fmt.Errorf("user %d, as root has it", uid))
+	}
+	if len(missing) > 0 && os.Getenv("CI") == "true" {
+		return false, errors.Join(missing...)
+	}
+	return len(missing) == 0, nil
+}
+
 // TestScript runs the command line as an operator does. Every script has a
 // network namespace of its own, whose file is $NETNS; nft, iptables and the
 // like run in it by nsenter --net=$NETNS.
@@ -58,6 +85,7 @@ func TestScript(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Condition:     condition,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NETNS", netnstest.New(t).Path)
 			env.Setenv("PATH", env.Getenv("PATH")+":/usr/sbin:/sbin")

@@ -137,17 +137,25 @@ func Tool(t testing.TB, name string) string {
 // and group ids. As root it can; in Main's user namespace there is only 0.
 func IDs(t testing.TB, ids ...uint32) {
 	t.Helper()
+	for _, id := range ids {
+		if !HasIDs(id) {
+			Skip(t, "needs id %d, which this user namespace does not have: run as root", id)
+		}
+	}
+}
+
+// HasIDs reports whether the process's user namespace has each of these user
+// and group ids.
+func HasIDs(ids ...uint32) bool {
 	for _, file := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
 		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
 		for _, id := range ids {
-			if !mapped(string(text), uint64(id)) {
-				Skip(t, "needs id %d, which this user namespace does not have (%s): run as root", id, file)
+			if err != nil || !mapped(string(text), uint64(id)) {
+				return false
 			}
 		}
 	}
+	return true
 }
 
 // mapped looks id up in the text of a uid_map: lines of first id inside, first

@@ -52,7 +52,7 @@ func TestEntriesOfOthersReadAsSavesDoOrNotAtAll(t *testing.T) {
 		{"no chains of ours", "iptables-$v -t nat -N OTHER; iptables-$v -t nat -A OTHER -p tcp -j REDIRECT --to-ports 1; iptables-$v -t nat -A OUTPUT -j OTHER", true},
 		{"empty chains", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -N PROXY_INIT_REDIRECT", true},
 		{"a jump twice, between others' rules", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; for i in 1 2; do iptables-$v -t nat -A OUTPUT -p udp -j ACCEPT; iptables-$v -t nat -A OUTPUT -m comment --comment 'proxy-init/x y' -j PROXY_INIT_OUTPUT; done", true},
-		{"Linkerd's rules", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -m owner --uid-owner 2102 -m comment --comment proxy-init/ignore-proxy-user-id -j RETURN; iptables-$v -t nat -A PROXY_INIT_OUTPUT -o lo -j RETURN; iptables-$v -t nat -A PROXY_INIT_OUTPUT -p tcp -j REDIRECT --to-port 4140 -m comment --comment proxy-init/redirect", true},
+		{"Linkerd's rules", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -m owner --uid-owner 0 -m comment --comment proxy-init/ignore-proxy-user-id -j RETURN; iptables-$v -t nat -A PROXY_INIT_OUTPUT -o lo -j RETURN; iptables-$v -t nat -A PROXY_INIT_OUTPUT -p tcp -j REDIRECT --to-port 4140 -m comment --comment proxy-init/redirect", true},
 		{"a subnet", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -s 10.1.2.3/12 -d 0.0.0.0/0 -j RETURN", true},
 		{"a mask with holes", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -s 10.0.0.1/255.0.0.255 -j RETURN", false},
 		{"a rule that is negated", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT ! -o lo -j RETURN", false},
@@ -74,7 +74,7 @@ func TestEntriesOfOthersReadAsSavesDoOrNotAtAll(t *testing.T) {
 		{"one of our chains leads to the other", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -N PROXY_INIT_REDIRECT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -j PROXY_INIT_REDIRECT", false},
 		{"another chain leads to ours", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -N OTHER; iptables-$v -t nat -A OTHER -j PROXY_INIT_OUTPUT", false},
 		{"a goto", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -g PROXY_INIT_OUTPUT", false},
-		{"a jump with two matches", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -m owner --uid-owner 5 -m comment --comment x -j PROXY_INIT_OUTPUT", false},
+		{"a jump with two matches", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -m owner --uid-owner 0 -m comment --comment x -j PROXY_INIT_OUTPUT", false},
 		{"a jump with more in its comment", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -m comment --comment 'shunt/outbound v0' -j PROXY_INIT_OUTPUT", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,10 +13,10 @@ import (
 )
 
 // Bounds of the search for an error's place, which reads the document's
-// beginning again for every character that the error may be at.
+// beginning again and again.
 const (
-	maxPlaceDocument = 32 << 10
-	maxPlaceReads    = 1000
+	maxPlaceDocument = 256 << 10
+	maxPlaceLine     = 1000
 )
 
 // YAMLError puts the line and the column into what the YAML library says of
@@ -82,7 +83,24 @@ func placeOf(data []byte, line int, text string) (at int, ok bool) {
 	if !complains(to) {
 		return 0, false
 	}
-	for at = to - 1; at >= max(document, to-maxPlaceReads); at-- {
+	// The line first: what is before it is right as far as it goes.
+	lines := []int{document} // where each ends
+	for end := document; end < to; lines = append(lines, end) {
+		if n := bytes.IndexByte(data[end:to], '\n'); n >= 0 {
+			end += n + 1
+		} else {
+			end = to
+		}
+	}
+	wrong := sort.Search(len(lines)-1, func(i int) bool { return complains(lines[i]) })
+	if wrong == 0 {
+		return 0, false
+	}
+	start, end := lines[wrong-1], lines[wrong]
+	if end-start > maxPlaceLine {
+		return 0, false
+	}
+	for at = end - 1; at >= start; at-- {
 		if utf8.RuneStart(data[at]) && !complains(at) {
 			return at, true
 		}

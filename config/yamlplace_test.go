@@ -15,13 +15,13 @@ func TestYAMLErrorNamesLineAndColumn(t *testing.T) {
 		{"a character that is reserved", "a: 1\nb: @x\n", "line 2, column 4: found character that cannot start any token"},
 		{"a quote that is not closed", "a: \"b\n", "line 1, column 4: found unexpected end of stream"},
 		{"a bracket that is not closed", "a: [1\nb: 2\n", "line 1, column 5: did not find expected ',' or ']'"},
-		{"a quote that is not closed for many lines", "a: \"b\n" + strings.Repeat("c: d\n", 50), "line 1, column 4: found unexpected end of stream"},
+		{"a quote that is not closed for many lines", strings.Repeat("a: \"b\"\n", 50) + "a: \"b\n" + strings.Repeat("c: d\n", 5000), "line 51, column 4: found unexpected end of stream"},
 		{"characters of several bytes before it", "a: 1\nö: ü: x\n", "line 2, column 5: mapping values are not allowed in this context"},
 		{"and after it", "a: b: c\n# ü\n", "line 1, column 5: mapping values are not allowed in this context"},
 		{"in the second document", "a: 1\n---\nb: c: d\n", "line 3, column 5: mapping values are not allowed in this context"},
 		{"a long document", strings.Repeat("a: 1\n---\n", 9000) + "b: c: d\n", "line 18001, column 5: mapping values are not allowed in this context"},
-		{"too long a document", strings.Repeat("a: 1\n", 20000) + "b: c: d\n", "line 20001: mapping values are not allowed in this context"},
-		{"too long a line", "b: c: " + strings.Repeat("d", maxPlaceReads) + "\n", "mapping values are not allowed in this context"},
+		{"too long a document", strings.Repeat("a: 1\n", 60000) + "b: c: d\n", "line 60001: mapping values are not allowed in this context"},
+		{"too long a line", "b: c: " + strings.Repeat("d", maxPlaceLine) + "\n", "mapping values are not allowed in this context"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

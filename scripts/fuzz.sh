@@ -6,6 +6,23 @@ cd "$(dirname "$0")/.."
 
 time=${1:-30s}
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# fuzz runs one target. Go before 1.27 now and then reports the end of the time
+# itself as a failure (golang/go#75804): without an input that fails, and with
+# nothing but these words. That is none.
+fuzz() {
+	if go test -run '^$' -fuzz "^$2\$" -fuzztime "$time" -fuzzminimizetime 50x "$1" </dev/null 2>&1 | tee "$log"; then
+		return
+	fi
+	if grep -q "^--- FAIL: $2 (" "$log" && grep -qx ' *context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log"; then
+		echo "$2: no failure but the end of its time"
+		return
+	fi
+	return 1
+}
+
 # go test -list prints a package's targets, then "ok", the package and a time.
 list=$(go test -list '^Fuzz' ./...)
 
@@ -17,7 +34,7 @@ while read -r first package _; do
 	ok)
 		for target in ${targets[@]+"${targets[@]}"}; do
 			echo "fuzz $package $target for $time"
-			go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 50x "$package" </dev/null
+			fuzz "$package" "$target"
 			found=$((found + 1))
 		done
 		targets=()

@@ -51,11 +51,13 @@ func (t *entries) read(fam plan.Family) (_ *table, ok bool) {
 				return nil, false
 			}
 		case in >= 0:
+			// A chain keeps one stamp, its last rule's.
 			rule, ok := r.rule(e)
-			if !ok || rule.Verdict.Kind == plan.Jump {
+			c := &out.chains[in]
+			if !ok || rule.Verdict.Kind == plan.Jump || c.stamp != "" {
 				return nil, false
 			}
-			out.chains[in].rules = append(out.chains[in].rules, rule)
+			c.rules, c.stamp = append(c.rules, rule), rule.Stamp
 		case r.leads(e) < 0:
 		case base < 0 || at == t.end[base]:
 			return nil, false
@@ -70,10 +72,7 @@ func (t *entries) read(fam plan.Family) (_ *table, ok bool) {
 		at += uint32(len(e.data))
 	}
 	for i := range out.chains {
-		c := &out.chains[i]
-		if c.present = first[i] != 0; len(c.rules) > 0 {
-			c.stamp = c.rules[len(c.rules)-1].Stamp
-		}
+		out.chains[i].present = first[i] != 0
 	}
 	return out, true
 }
@@ -100,6 +99,11 @@ func (t *entries) ours(l layout) (first, last [2]uint32, ok bool) {
 			}
 		}
 		previous, at = at, next
+	}
+	for i := range first {
+		if first[i] != 0 && last[i] == 0 {
+			return first, last, false // nothing follows it, not even the table's end
+		}
 	}
 	return first, last, true
 }

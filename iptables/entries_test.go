@@ -75,6 +75,11 @@ func TestEntriesOfOthersReadAsSavesDoOrNotAtAll(t *testing.T) {
 		{"another chain leads to ours", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -N OTHER; iptables-$v -t nat -A OTHER -j PROXY_INIT_OUTPUT", false},
 		{"a goto", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -g PROXY_INIT_OUTPUT", false},
 		{"a jump with two matches", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -m owner --uid-owner 0 -m comment --comment x -j PROXY_INIT_OUTPUT", false},
+		{"a comment with a line end", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -m comment --comment 'x\n-F OUTPUT' -j RETURN", false},
+		{"a comment that ends with a blank", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -m comment --comment 'shunt/outbound ' -j PROXY_INIT_OUTPUT", false},
+		{"a stamp with a quote", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -m comment --comment \"shunt/loopback it's\" -j RETURN", false},
+		{"a stamp on another rule than the last", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -m comment --comment 'shunt/x v=1' -j RETURN; iptables-$v -t nat -A PROXY_INIT_OUTPUT -j RETURN", false},
+		{"a stamp on the last rule", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A PROXY_INIT_OUTPUT -m comment --comment 'shunt/x v=1' -j RETURN", true},
 		{"a jump with more in its comment", "iptables-$v -t nat -N PROXY_INIT_OUTPUT; iptables-$v -t nat -A OUTPUT -m comment --comment 'shunt/outbound v0' -j PROXY_INIT_OUTPUT", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

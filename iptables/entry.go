@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -212,9 +213,10 @@ func match(rule *plan.Rule, x extension) bool {
 		return binary.NativeEndian.Uint16(x.data) == 0 && binary.NativeEndian.Uint16(x.data[2:]) == 1<<unix.RTN_LOCAL &&
 			binary.NativeEndian.Uint32(x.data[4:]) == 0
 	case x.name == "comment" && x.revision == 0:
-		first := rule.Name == ""
-		rule.Name, rule.Stamp = nameOf(text(x.data))
-		return first
+		// It may have to be written again, as it is.
+		first, comment := rule.Name == "", text(x.data)
+		rule.Name, rule.Stamp = nameOf(comment)
+		return first && stamped(commentOf(rule.Name), rule.Stamp) == comment && !strings.ContainsAny(comment, "\n\r")
 	}
 	return false
 }

@@ -27,6 +27,7 @@ func FuzzParseSave(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add("*nat\n[1:2] -A PROXY_INIT_OUTPUT -m comment --comment \"\\\n\" ! -s\nCOMMIT")
+	f.Add("*nat\n-A PROXY_INIT_REDIRECT -s 0.0.0.0/0\nCOMMIT")
 	f.Add("*nat\n[0:0] -A PROXY_INIT_OUTPUT -o eth+\" XXX\" -j RETURN\nCOMMIT")
 	f.Fuzz(func(t *testing.T, text string) {
 		var before table

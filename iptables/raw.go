@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"unsafe"
@@ -33,8 +34,9 @@ const (
 // maxEntries bounds how large a table is read: some 100,000 rules.
 const maxEntries = 64 << 20
 
-// getEntries reads the legacy nat table of the calling thread's namespace, as
-// one consistent whole. Like every way to ask for the table, it makes it if it
+// getEntries reads the legacy nat table of the calling thread's namespace. The
+// chains' places and the rules come by two calls, so it is read again if the
+// places changed in between. Like every way to ask for the table, it makes it if it
 // is not there. It needs CAP_NET_ADMIN, and 64-bit numbers: the layout is
 // another where they take four bytes' alignment.
 func getEntries(fam plan.Family) (*entries, error) {
@@ -51,10 +53,9 @@ func getEntries(fam plan.Family) (*entries, error) {
 	}
 	defer unix.Close(fd)
 	for range maxTries {
-		info := make([]byte, infoLength)
-		copy(info, "nat")
-		if err := getsockopt(fd, level, soGetInfo, info); err != nil {
-			return nil, fmt.Errorf("IPT_SO_GET_INFO: %w", err)
+		info, err := getInfo(fd, level)
+		if err != nil {
+			return nil, err
 		}
 		size := binary.NativeEndian.Uint32(info[infoSize:])
 		if size > maxEntries {
@@ -70,6 +71,13 @@ func getEntries(fam plan.Family) (*entries, error) {
 		default:
 			return nil, fmt.Errorf("IPT_SO_GET_ENTRIES: %w", err)
 		}
+		again, err := getInfo(fd, level)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(info, again) {
+			continue
+		}
 		t := &entries{data: b[entriesContent:]}
 		for i, hook := range [2]int{unix.NF_INET_PRE_ROUTING, unix.NF_INET_LOCAL_OUT} {
 			t.start[i] = binary.NativeEndian.Uint32(info[infoHookEntry+4*hook:])
@@ -78,6 +86,16 @@ func getEntries(fam plan.Family) (*entries, error) {
 		return t, nil
 	}
 	return nil, unix.EAGAIN
+}
+
+// getInfo returns a struct ipt_getinfo: where the table's chains are.
+func getInfo(fd, level int) ([]byte, error) {
+	info := make([]byte, infoLength)
+	copy(info, "nat")
+	if err := getsockopt(fd, level, soGetInfo, info); err != nil {
+		return nil, fmt.Errorf("IPT_SO_GET_INFO: %w", err)
+	}
+	return info, nil
 }
 
 // maxTries bounds how often a read is repeated while others change the table.

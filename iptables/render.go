@@ -135,10 +135,11 @@ func (c *chain) spell(other *chain) {
 	}
 }
 
-// spelledAlike reports whether two rules differ in their family only.
+// spelledAlike reports whether two rules differ in their family only, and in
+// nothing that is in their text.
 func spelledAlike(a, b plan.Rule) bool {
 	a.Match.Family = b.Match.Family
-	return a.Equal(b) && len(a.Match.Src)+len(a.Match.Dst) == 0
+	return a.Equal(b) && a.Stamp == b.Stamp && len(a.Match.Src)+len(a.Match.Dst) == 0
 }
 
 // appendJumps writes what turns one list of jumps into another. A single jump

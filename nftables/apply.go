@@ -28,16 +28,24 @@ import (
 // says before it looks at it. Then sets that no rule reads yet are filled in
 // parts, and every list that differs becomes such a set.
 func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error) {
+	table := tableFor(p)
+	fresh := b.live.find(table) == nil
 	commits, err = b.apply(p)
-	if b.inParts || !errors.Is(err, unix.EMSGSIZE) {
-		return commits, err
+	if errors.Is(err, unix.EMSGSIZE) && !b.inParts {
+		b.inParts = true
+		if b.live, err = b.sock.read(); err != nil {
+			return commits, err
+		}
+		var n int
+		n, err = b.apply(p)
+		commits += n
 	}
-	b.inParts = true
-	if b.live, err = b.sock.read(); err != nil {
-		return commits, err
+	if fresh && commits > 0 && (errors.Is(err, plan.ErrNotSupported) || errors.Is(err, unix.EMSGSIZE)) {
+		// The sets were accepted and the rules were not.
+		n, undo := b.commit("take back the table", func(x *batch) { x.delTable(table) })
+		return commits + n, errors.Join(err, undo)
 	}
-	n, err := b.apply(p)
-	return commits + n, err
+	return commits, err
 }
 
 func (b *Backend) apply(p plan.Plan) (commits int, err error) {
@@ -57,14 +65,6 @@ func (b *Backend) apply(p plan.Plan) (commits int, err error) {
 	}
 	if current == nil || current.sound(named) {
 		b.fill(run, named, current)
-		if current == nil && commits > 0 && errors.Is(err, plan.ErrNotSupported) {
-			// The sets were accepted and the rules were not.
-			if n, undo := b.commit("take back the table", func(x *batch) { x.delTable(want.table) }); undo != nil {
-				err = errors.Join(err, undo)
-			} else {
-				commits += n
-			}
-		}
 		old = without(old, want.table)
 	} else {
 		// Its own name is taken by something that cannot be changed in
@@ -132,6 +132,9 @@ func (t liveTable) sound(want ruleset) bool {
 	for _, s := range t.sets {
 		if w := find(want.sets, s.name); s.odd != "" || w != nil && w.width != s.width {
 			return false
+		}
+		if o := findLive(t.sets, s.name+swapped); s.read && o != nil && o.read {
+			return false // no name is left for a list that is to be replaced
 		}
 	}
 	return true

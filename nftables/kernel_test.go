@@ -120,6 +120,7 @@ func TestTamperingIsSeenAndPutRight(t *testing.T) {
 		{"an element deleted", "delete element inet shunt skip-outbound-ports { 3306 }"},
 		{"a set emptied", "flush set inet shunt skip-subnets-ipv4"},
 		{"an element with a timeout", "add set inet shunt skip-x { type inet_service; flags interval, timeout; }; add element inet shunt skip-x { 5 timeout 1h }"},
+		{"a list's other set added and read", "add set inet shunt skip-inbound-ports-2 { type inet_service; flags interval; }; add rule inet shunt inbound tcp dport @skip-inbound-ports-2 accept"},
 		{"a set added", "add set inet shunt extra { type inet_service; flags interval; }"},
 		{"a set of another type under a name of ours", "flush chain inet shunt inbound; delete set inet shunt skip-inbound-ports; add set inet shunt skip-inbound-ports { type ipv4_addr; flags interval; }"},
 		{"a set without intervals under a name of ours", "flush chain inet shunt inbound; delete set inet shunt skip-inbound-ports; add set inet shunt skip-inbound-ports { type inet_service; }"},

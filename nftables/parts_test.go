@@ -1,7 +1,9 @@
 package nftables
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -44,6 +46,7 @@ func TestListLargerThanTheSocketTakesGoesInParts(t *testing.T) {
 		binary.BigEndian.PutUint32(a[2:], uint32(i))
 		list[i] = netip.PrefixFrom(netip.AddrFrom16(a), 64)
 	}
+	refuseTooManyRules(t, n)
 	p := standard()
 	p.Inbound[1].Match.Src = list
 	within(t, func(_ *netnstest.NS, b *Backend) {
@@ -63,6 +66,25 @@ func TestListLargerThanTheSocketTakesGoesInParts(t *testing.T) {
 		p.Inbound = append(p.Inbound[:1:1], plan.Rule{Name: "redirect-inbound", Match: plan.Match{TCP: true}, Verdict: plan.Verdict{Kind: plan.Redirect, Port: 4143}})
 		if got := bring(t, b, p); got != 1 {
 			t.Errorf("%d commits for a list that goes, want 1", got)
+		}
+	})
+}
+
+// Rules, unlike lists, cannot go in parts: nothing is left behind then.
+func refuseTooManyRules(t *testing.T, limit int) {
+	within(t, func(_ *netnstest.NS, b *Backend) {
+		p := standard()
+		ids := make([]plan.IDRange, limit/80)
+		for i := range ids {
+			ids[i] = plan.IDRange{First: uint32(2 * i), Last: uint32(2 * i)}
+		}
+		p.Outbound[2].Match.UID = ids
+		read(t, b)
+		if _, err := b.Apply(context.Background(), p); !errors.Is(err, unix.EMSGSIZE) {
+			t.Errorf("%v, want EMSGSIZE", err)
+		}
+		if s := read(t, b); !s.Empty() {
+			t.Errorf("left behind: %d sections", len(s.Sections))
 		}
 	})
 }

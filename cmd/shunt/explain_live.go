@@ -47,7 +47,7 @@ func upInterfaces() ([]explain.Interface, error) {
 		}
 		addrs, err := i.Addrs()
 		if err != nil {
-			return nil, fmt.Errorf("list the addresses of %s: %w", i.Name, err)
+			continue // it went away
 		}
 		one := explain.Interface{Name: i.Name, Loopback: i.Flags&net.FlagLoopback != 0}
 		for _, a := range addrs {
@@ -56,7 +56,7 @@ func upInterfaces() ([]explain.Interface, error) {
 				continue
 			}
 			ip := p.Addr()
-			one.IPv4 = one.IPv4 || ip.Is4() && (!one.Loopback || ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+			one.IPv4 = one.IPv4 || ip.Is4() && (!one.Loopback || p.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})))
 			one.IPv6 = one.IPv6 || ip.Is6() && !ip.IsLinkLocalUnicast() && (!one.Loopback || ip == netip.IPv6Loopback())
 		}
 		up = append(up, one)

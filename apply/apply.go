@@ -126,7 +126,7 @@ func (n *noBackend) Unwrap() []error { return n.refusals }
 // withoutIPv6 is the one exception to covering IPv6: a kernel that cannot
 // translate IPv6 addresses, in a namespace that has none to translate.
 func (e *Engine) withoutIPv6(ctx context.Context, p plan.Plan, refused error) (Result, Backend, error) {
-	p.IPv6 = false
+	p.IPv6, p.Exception = false, plan.WithoutIPv6NAT
 	has, err := e.HasGlobalIPv6()
 	if err != nil {
 		return Result{}, nil, errors.Join(refused, err)
@@ -138,7 +138,7 @@ func (e *Engine) withoutIPv6(ctx context.Context, p plan.Plan, refused error) (R
 	if err != nil {
 		return res, nil, refused
 	}
-	e.Log.Warn("exception ipv6-not-supported: this kernel has no usable IPv6 NAT, and the namespace no IPv6 address beyond link-local: rules are written for IPv4 only", "reason", refused)
+	e.Log.Warn("exception "+plan.WithoutIPv6NAT+": this kernel has no usable IPv6 NAT, and the namespace no IPv6 address beyond link-local: rules are written for IPv4 only", "reason", refused)
 	return res, b, nil
 }
 

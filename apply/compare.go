@@ -81,10 +81,10 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 }
 
 // allowException lets rules without IPv6 count as the plan where Apply took the
-// exception for them: they say that they were written for this plan, and there
-// is still no IPv6 address whose traffic they would miss.
+// exception for them: they say so, and that it was this plan, and there is still
+// no IPv6 address whose traffic they would miss.
 func (e *Engine) allowException(c *Comparison, p plan.Plan) error {
-	if !p.IPv6 || c.Live.Equal(c.Want) || !c.Live.WrittenFor(p) {
+	if !p.IPv6 || c.Live.Equal(c.Want) || !c.Live.WrittenFor(p, plan.WithoutIPv6NAT) {
 		return nil
 	}
 	p.IPv6 = false
@@ -97,7 +97,7 @@ func (e *Engine) allowException(c *Comparison, p plan.Plan) error {
 		return err
 	}
 	c.Want = want
-	e.Log.Warn("exception ipv6-not-supported: when the rules were applied the kernel had no usable IPv6 NAT; they are for IPv4 only, and the namespace has no IPv6 address beyond link-local")
+	e.Log.Warn("exception "+plan.WithoutIPv6NAT+": when the rules were applied the kernel had no usable IPv6 NAT; they are for IPv4 only, and the namespace has no IPv6 address beyond link-local")
 	return nil
 }
 

@@ -82,6 +82,15 @@ func TestNoIPv6NAT(t *testing.T) {
 		t.Errorf("diff with another plan: exit status %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 
+	// Rules that lost those for IPv6 are no exception.
+	lost := newSite(t, v)
+	lost.run("init", false)
+	lost.ns.Exec(t, "", "ip6tables-legacy", "-t", "nat", "-F")
+	lost.ns.Exec(t, "", "ip6tables-legacy", "-t", "nat", "-X")
+	if r := lost.command("diff", false).run(t, lost.ns); r.code != 1 || !strings.Contains(r.stdout, "ip6 nat") {
+		t.Errorf("diff without the rules for IPv6: exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+
 	s.ns.Exec(t, "", "ip", "addr", "add", "2001:db8::1/64", "dev", "lo")
 	if r := diff.run(t, s.ns); r.code != 1 || !strings.Contains(r.stdout, "ip6 nat") {
 		t.Errorf("diff with an IPv6 address: exit status %d\n%s%s", r.code, r.stdout, r.stderr)

@@ -56,7 +56,7 @@ func (b *Backend) planned(p plan.Plan, fam plan.Family) *table {
 	t := &table{}
 	for i, rules := range [2][]plan.Rule{p.Inbound, p.Outbound} {
 		c := &t.chains[i]
-		c.present, c.stamp = true, b.opt.Stamp
+		c.present, c.stamp = true, p.Stamped(b.opt.Stamp)
 		for _, r := range rules {
 			c.rules = appendPrimitive(c.rules, r, fam)
 		}

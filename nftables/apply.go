@@ -50,6 +50,7 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 
 func (b *Backend) apply(p plan.Plan) (commits int, err error) {
 	want := shape(p, tableFor(p))
+	b.mark = p.Stamped(b.stamp)
 	old := b.live.tables
 	run := func(doing string, fill func(*batch)) {
 		if err == nil {
@@ -162,7 +163,7 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 			x.addTable(t)
 			for _, s := range want.sets {
 				if unread(s) {
-					x.bring(t, s, findLive(have, s.name), b.stamp)
+					x.bring(t, s, findLive(have, s.name), b.mark)
 				}
 			}
 		})
@@ -171,7 +172,7 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 		x.addTable(t)
 		for _, s := range want.sets {
 			if inOne || !unread(s) {
-				x.bring(t, s, findLive(have, s.name), b.stamp)
+				x.bring(t, s, findLive(have, s.name), b.mark)
 			}
 		}
 		b.chain(x, t, inboundChain, want.in, current)
@@ -201,7 +202,7 @@ func (b *Backend) fillInParts(run func(string, func(*batch)), want ruleset, have
 			l = &liveSet{set: set{name: s.name, width: s.width}}
 			run("add set "+s.name, func(x *batch) {
 				x.addTable(t)
-				x.addSet(t, l.set, b.stamp)
+				x.addSet(t, l.set, b.mark)
 			})
 		}
 		del, add := delta(l.elems, s.elems)
@@ -243,6 +244,6 @@ func (b *Backend) chain(x *batch, t tableID, name string, rules []kernelRule, cu
 		x.flushChain(t, name)
 	}
 	for i, r := range rules {
-		x.addRule(t, name, compile(r, t.family), comment(r.Name, b.stamp, i == len(rules)-1))
+		x.addRule(t, name, compile(r, t.family), comment(r.Name, b.mark, i == len(rules)-1))
 	}
 }

@@ -30,7 +30,8 @@ type Backend struct {
 	stamp string
 	live  live
 
-	inParts bool // the socket takes no large batch
+	inParts bool   // the socket takes no large batch
+	mark    string // the stamp of what is being written
 }
 
 // Open returns a backend for the calling thread's network namespace. The

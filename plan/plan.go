@@ -21,7 +21,15 @@ type Plan struct {
 	Inbound  []Rule // at nat prerouting
 	Outbound []Rule // at nat output
 	IPv6     bool   // for IPv6 too; false: IPv6 is not touched
+
+	// Exception names why the plan is not all that was asked for; it becomes
+	// part of the stamp. Empty: there is none.
+	Exception string
 }
+
+// WithoutIPv6NAT is the exception for a kernel that cannot translate IPv6
+// addresses, in a namespace that has none to translate.
+const WithoutIPv6NAT = "ipv6-not-supported"
 
 // Rule is one decision: the first rule of a chain whose match holds decides.
 type Rule struct {

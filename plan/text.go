@@ -159,10 +159,18 @@ func Stamp(version, planHash string) string { return version + stampPlan + planH
 
 const stampPlan = " plan "
 
+// Stamped returns a stamp with the plan's exception.
+func (p Plan) Stamped(stamp string) string {
+	if p.Exception == "" {
+		return stamp
+	}
+	return stamp + " " + p.Exception
+}
+
 // WrittenFor reports whether live rules say that they were written for this
-// plan, be it in full or with an exception.
-func (s State) WrittenFor(p Plan) bool {
-	end := stampPlan + p.Hash()
+// plan with an exception.
+func (s State) WrittenFor(p Plan, exception string) bool {
+	end := stampPlan + p.Hash() + " " + exception
 	for _, sec := range s.Sections {
 		if slices.ContainsFunc(sec.Rules, func(r Rule) bool { return strings.HasSuffix(r.Stamp, end) }) {
 			return true

@@ -88,7 +88,7 @@ func TestFileRejects(t *testing.T) {
 		{"[a]: 1", "file x.yaml: line 1: " + mapping},
 		{"ipv6: true\nskip-ports: [80\n", "file x.yaml: line 2, column 14: did not find expected ',' or ']'"},
 		{"a\nb: 1", "file x.yaml: line 2, column 2: mapping values are not allowed in this context"},
-		{"skip-ports: *x", "file x.yaml: line 1, column 14: unknown anchor 'x' referenced"},
+		{"skip-ports: *x", "file x.yaml: line 1, column 13: unknown anchor 'x' referenced"},
 		{"skip-ports: &x [1, *x]", "file x.yaml: anchor 'x' value contains itself"},
 		{"skip-ports:", "file x.yaml: skip-ports: got no value: " + wantPorts},
 		{"skip-ports: null", "file x.yaml: skip-ports: got no value: " + wantPorts},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,39 +11,51 @@ import (
 	yaml "sigs.k8s.io/yaml/goyaml.v2"
 )
 
-// Bounds of the search for an error's place, which reads the document's
-// beginning again and again.
-const (
-	maxPlaceDocument = 256 << 10
-	maxPlaceLine     = 1000
-)
+// placeBudget bounds the search for an error's place, which reads the
+// document's beginning again and again: so many bytes in all, some tenths of a
+// second.
+const placeBudget = 8 << 20
 
 // YAMLError puts the line and the column into what the YAML library says of
 // data's syntax: those of the first character with which the text cannot be
-// right any more; of a quote or a bracket that is not closed, those where it
-// begins. The library keeps the column to itself, and the line that it names is
-// for some complaints the one before; so the place is looked for. It is where
-// the shortest beginning ends that, like all longer ones, the library complains
-// of in the same words. In a long document, or where nothing is found, the
+// right any more; of a quote that is not closed, those where it begins. The
+// library keeps the column to itself, and the line that it names is for some
+// complaints the one before; so the place is looked for. It is where the
+// shortest beginning ends that, like all longer ones, the library complains of
+// in the same words. Where that takes too long, or nothing is found, the
 // library's line has to do. Other errors are returned as they are.
 func YAMLError(data []byte, err error) error {
 	if _, ok := errors.AsType[*yaml.TypeError](err); ok || err == nil {
 		return err
 	}
 	line, text, ok := cutLine(err)
-	if !ok {
+	if !ok || !plainText(data) {
 		return err
 	}
-	at, ok := placeOf(data, max(line, 1), text)
+	at, ok := placeOf(data, line, text)
 	if !ok {
 		return err
 	}
 	start := bytes.LastIndexByte(data[:at], '\n') + 1
-	return fmt.Errorf("yaml: line %d, column %d: %s", bytes.Count(data[:start], []byte("\n"))+1, utf8.RuneCount(data[start:at])+1, text)
+	before := bytes.TrimPrefix(data[start:at], []byte("\ufeff")) // a mark of the encoding is no column
+	return fmt.Errorf("yaml: line %d, column %d: %s", bytes.Count(data[:start], []byte("\n"))+1, utf8.RuneCount(before)+1, text)
 }
 
-// cutLine takes "yaml: line 7: text" apart. On the first line the library
-// names none: that is 0. ok is false if it is not an error of the library's.
+// plainText reports whether lines and columns are what they seem: not in UTF-16,
+// and with no other line ends than \n and \r\n.
+func plainText(data []byte) bool {
+	for i, c := range data {
+		if c == '\r' && (i+1 == len(data) || data[i+1] != '\n') {
+			return false
+		}
+	}
+	return !bytes.HasPrefix(data, []byte("\xfe\xff")) && !bytes.HasPrefix(data, []byte("\xff\xfe")) &&
+		!bytes.ContainsAny(data, "\u0085\u2028\u2029")
+}
+
+// cutLine takes "yaml: line 7: text" apart. On the first line, and for some
+// complaints, the library names none: that is 0. ok is false if it is not an
+// error of the library's.
 func cutLine(err error) (line int, text string, ok bool) {
 	text, ok = strings.CutPrefix(err.Error(), "yaml: ")
 	if rest, numbered := strings.CutPrefix(text, "line "); numbered {
@@ -60,52 +71,57 @@ func cutLine(err error) (line int, text string, ok bool) {
 // placeOf returns the offset of the character that the complaint is about. The
 // library has seen it by the end of the line after the one that it names.
 func placeOf(data []byte, line int, text string) (at int, ok bool) {
-	from := 0
-	for range line - 1 {
-		from += bytes.IndexByte(data[from:], '\n') + 1
-	}
-	to := from
-	for range 2 {
-		if n := bytes.IndexByte(data[to:], '\n'); n >= 0 {
-			to += n + 1
-		} else {
-			to = len(data)
+	from, to := 0, len(data)
+	if line > 0 {
+		for range line - 1 {
+			from += bytes.IndexByte(data[from:], '\n') + 1
 		}
+		to = endOfLine(data, endOfLine(data, from))
 	}
+	// What stands before the document does not matter, except directives.
 	document := bytes.LastIndex(data[:from], []byte("\n---")) + 1
-	if to-document > maxPlaceDocument {
-		return 0, false
+	if bytes.HasPrefix(data, []byte("%")) || bytes.Contains(data, []byte("\n%")) {
+		document = 0
 	}
+	budget := placeBudget
 	complains := func(end int) bool {
+		if budget -= end - document; budget < 0 {
+			return false
+		}
 		_, said, ok := cutLine(syntaxError(data[document:end]))
 		return ok && said == text
 	}
 	if !complains(to) {
 		return 0, false
 	}
-	// The line first: what is before it is right as far as it goes.
-	lines := []int{document} // where each ends
-	for end := document; end < to; lines = append(lines, end) {
-		if n := bytes.IndexByte(data[end:to], '\n'); n >= 0 {
-			end += n + 1
-		} else {
-			end = to
-		}
+	// The line first. From its end on the library complains without a break: it
+	// may have done so before, of a bracket that is closed further down.
+	end := to
+	start := bytes.LastIndexByte(data[:end-1], '\n') + 1
+	for start > document && complains(start) {
+		end = start
+		start = bytes.LastIndexByte(data[:end-1], '\n') + 1
 	}
-	wrong := sort.Search(len(lines)-1, func(i int) bool { return complains(lines[i]) })
-	if wrong == 0 {
-		return 0, false
-	}
-	start, end := lines[wrong-1], lines[wrong]
-	if end-start > maxPlaceLine {
-		return 0, false
-	}
-	for at = end - 1; at >= start; at-- {
+	for at = end - 1; at >= start && budget >= 0; at-- {
 		if utf8.RuneStart(data[at]) && !complains(at) {
-			return at, true
+			break
 		}
 	}
-	return 0, false
+	if at < start || budget < 0 {
+		return 0, false
+	}
+	if strings.HasPrefix(text, "unknown anchor ") { // whose name was read to its end
+		at = bytes.LastIndexByte(data[:at], '*')
+	}
+	return at, at >= 0
+}
+
+// endOfLine returns the offset behind the line that an offset is in.
+func endOfLine(data []byte, at int) int {
+	if n := bytes.IndexByte(data[at:], '\n'); n >= 0 {
+		return at + n + 1
+	}
+	return len(data)
 }
 
 // syntaxError reads all documents of data and keeps nothing. It returns io.EOF

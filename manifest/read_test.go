@@ -117,7 +117,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 			"app.yaml: line 5: Pod x: the number `5` stands where Kubernetes has a list"},
 		{"a spec that is none", "kind: NetworkPolicy\nmetadata: {name: x}\nspec: 5\n",
 			"app.yaml: line 3: NetworkPolicy x: the number `5` stands where Kubernetes has a mapping"},
-		{"an alias of nothing", "kind: Pod\nmetadata: *foo\n", "app.yaml: line 2, column 14: unknown anchor 'foo' referenced"},
+		{"an alias of nothing", "kind: Pod\nmetadata: *foo\n", "app.yaml: line 2, column 11: unknown anchor 'foo' referenced"},
 		{"an alias of what it stands in", "kind: Pod\nmetadata: &a {annotations: {x: *a}}\n", "app.yaml: Pod without a name: anchor 'a' value contains itself"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -118,22 +118,11 @@ func (r *saveReader) known(i int, spec string) (plan.Rule, bool) {
 	}
 	rule := like.rules[n]
 	m := &rule.Match
-	if m.Family != r.family && (m.NotUnderstood != "" || hasAddress(spec)) {
-		return plan.Rule{}, false // addresses mean something in their own family only
+	if m.Family != r.family && (len(m.Src)+len(m.Dst) > 0 || m.NotUnderstood != "" || strings.Contains(spec, "/0")) {
+		return plan.Rule{}, false // addresses mean something in their own family only, 0.0.0.0/0 too
 	}
 	m.Family, rule.Reason = r.family, ""
 	return rule, true
-}
-
-// hasAddress reports whether there may be an address in a rule's text, be it one
-// that says nothing, such as 0.0.0.0/0.
-func hasAddress(spec string) bool {
-	for _, option := range []string{"-s ", "-d ", "--source", "--src", "--destination ", "--dst "} {
-		if strings.Contains(spec, option) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *saveReader) parse(spec string, counter *plan.Counter) plan.Rule {

@@ -97,7 +97,7 @@ func (e *Engine) allowException(c *Comparison, p plan.Plan) error {
 		return err
 	}
 	c.Want = want
-	e.Log.Warn("exception "+plan.WithoutIPv6NAT+": when the rules were applied the kernel had no usable IPv6 NAT; they are for IPv4 only, and the namespace has no IPv6 address beyond link-local")
+	e.Log.Warn("exception " + plan.WithoutIPv6NAT + ": when the rules were applied the kernel had no usable IPv6 NAT; they are for IPv4 only, and the namespace has no IPv6 address beyond link-local")
 	return nil
 }
 

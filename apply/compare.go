@@ -16,8 +16,7 @@ type Comparison struct {
 	Want    plan.State
 	Beside  []Beside // rules of ours that other backends hold and should not
 
-	line   func(plan.Rule) string
-	expand func(plan.Plan) plan.State
+	line func(plan.Rule) string
 }
 
 // Beside is what another owner has.
@@ -31,6 +30,7 @@ type Beside struct {
 // be read.
 func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 	var chosen *Comparison
+	var expand func(plan.Plan) plan.State // by the backend of the chosen one
 	var refusals []error
 	for _, c := range e.Candidates {
 		b, err := c.Open()
@@ -46,7 +46,8 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 			return Comparison{}, err
 		}
 		if chosen == nil || !have.Empty() {
-			chosen = &Comparison{Backend: b.Name(), Live: have, Want: b.Expand(p), line: b.Line, expand: b.Expand}
+			chosen = &Comparison{Backend: b.Name(), Live: have, Want: b.Expand(p), line: b.Line}
+			expand = b.Expand
 		}
 		if !have.Empty() {
 			break
@@ -55,7 +56,7 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 	if chosen == nil {
 		return Comparison{}, &noBackend{refusals}
 	}
-	if err := e.allowException(chosen, p); err != nil {
+	if err := e.allowException(chosen, p, expand); err != nil {
 		return Comparison{}, err
 	}
 	owners, err := e.Owners()
@@ -83,12 +84,12 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 // allowException lets rules without IPv6 count as the plan where Apply took the
 // exception for them: they say so, and that it was this plan, and there is still
 // no IPv6 address whose traffic they would miss.
-func (e *Engine) allowException(c *Comparison, p plan.Plan) error {
+func (e *Engine) allowException(c *Comparison, p plan.Plan, expand func(plan.Plan) plan.State) error {
 	if !p.IPv6 || c.Live.Equal(c.Want) || !c.Live.WrittenFor(p, plan.WithoutIPv6NAT) {
 		return nil
 	}
 	p.IPv6 = false
-	want := c.expand(p)
+	want := expand(p)
 	if !c.Live.Equal(want) {
 		return nil
 	}

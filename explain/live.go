@@ -8,8 +8,9 @@ import (
 )
 
 // Live explains a connection by live rules: what each backend, by its name,
-// holds, and the interfaces that are up, if they are known. Where several hold rules of ours, one that redirects is enough.
-// Settings are not known here, so there are no changes.
+// holds, and the interfaces that are up, if they are known. Where several hold
+// rules of ours, one that redirects is enough. Settings are not known here, so
+// there are no changes.
 func Live(q *Question, backends []string, states []plan.State, interfaces []Interface) *Explanation {
 	f := q.Flow()
 	e := newExplanation(q)

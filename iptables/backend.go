@@ -227,7 +227,7 @@ func kept(steps []step) error {
 
 // commit writes one family's rules in one restore: all of it or nothing.
 func (b *Backend) commit(ctx context.Context, fam plan.Family, from, to *table) error {
-	text, err := script(from, to, b.like)
+	text, err := script(from, to)
 	if err != nil {
 		return err
 	}

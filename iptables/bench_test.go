@@ -96,7 +96,7 @@ func cpu(b *testing.B, f func()) time.Duration {
 
 func BenchmarkParseSave(b *testing.B) {
 	want := backend(b, ModeNFT).planned(large(5000), plan.IPv4)
-	text, err := script(&table{}, want, &table{})
+	text, err := script(&table{}, want)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func FuzzParseSave(f *testing.F) {
 // checkScripts checks that the text that removes what was read is made of the
 // commands that it should be made of, a line each.
 func checkScripts(t *testing.T, from *table) {
-	text, err := script(from, &table{}, &table{})
+	text, err := script(from, &table{})
 	if err != nil {
 		return
 	}
@@ -92,7 +92,7 @@ func FuzzRenderedPlansReadBack(f *testing.F) {
 		b := &Backend{opt: Options{Stamp: "v=1"}}
 		for _, fam := range families() {
 			want := b.planned(p, fam)
-			text, err := script(&table{}, want, &table{})
+			text, err := script(&table{}, want)
 			if err != nil {
 				t.Fatal(err)
 			}

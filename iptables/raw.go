@@ -36,9 +36,9 @@ const maxEntries = 64 << 20
 
 // getEntries reads the legacy nat table of the calling thread's namespace. The
 // chains' places and the rules come by two calls, so it is read again if the
-// places changed in between. Like every way to ask for the table, it makes it if it
-// is not there. It needs CAP_NET_ADMIN, and 64-bit numbers: the layout is
-// another where they take four bytes' alignment.
+// places changed in between. Like every way to ask for the table, it makes it
+// if it is not there. It needs CAP_NET_ADMIN, and a 64-bit system: the layout is
+// another where 64-bit numbers take four bytes' alignment.
 func getEntries(fam plan.Family) (*entries, error) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		return nil, unix.ENOTSUP

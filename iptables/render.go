@@ -61,9 +61,8 @@ const ruleSize = 200
 
 // script returns the text that turns one content of a family's nat table into
 // another, in one commit. What others have there keeps its order and counters:
-// jumps are deleted by what they say, never by their number. The other table is
-// one that was written or read just before, or empty.
-func script(from, to, other *table) ([]byte, error) {
+// jumps are deleted by what they say, never by their number.
+func script(from, to *table) ([]byte, error) {
 	if err := checkLines(from, to); err != nil {
 		return nil, err
 	}
@@ -78,7 +77,7 @@ func script(from, to, other *table) ([]byte, error) {
 		}
 	}
 	for i, h := range hooks() {
-		to.chains[i].spell(&other.chains[i])
+		to.chains[i].spell()
 		t = to.chains[i].appendRules(t, "-A", h.chain)
 	}
 	for i, h := range hooks() {
@@ -109,14 +108,9 @@ func (c *chain) appendRules(t []byte, command, name string) []byte {
 	return t
 }
 
-// spell writes down how each rule of a planned chain is spelled: mostly like
-// the other family's, which was written just before.
-func (c *chain) spell(other *chain) {
+// spell writes down how each rule of a planned chain is spelled.
+func (c *chain) spell() {
 	if c.specs != nil || len(c.rules) == 0 {
-		return
-	}
-	if c.stamp == other.stamp && len(other.specs) > 0 && slices.EqualFunc(c.rules, other.rules, spelledAlike) {
-		c.specs = other.specs
 		return
 	}
 	var text strings.Builder
@@ -133,13 +127,6 @@ func (c *chain) spell(other *chain) {
 	for i, end := range ends {
 		c.specs[i], start = text.String()[start:end], end
 	}
-}
-
-// spelledAlike reports whether two rules differ in their family only, and in
-// nothing that is in their text.
-func spelledAlike(a, b plan.Rule) bool {
-	a.Match.Family = b.Match.Family
-	return a.Equal(b) && a.Stamp == b.Stamp && len(a.Match.Src)+len(a.Match.Dst) == 0
 }
 
 // appendJumps writes what turns one list of jumps into another. A single jump

@@ -20,7 +20,7 @@ func explain(doing string, err error) error {
 	case errors.Is(err, unix.ERESTART):
 		return fmt.Errorf("%s: %w", doing, plan.ErrStale)
 	case errors.Is(err, unix.EMSGSIZE):
-		return fmt.Errorf("%s: %w: the rules do not fit the socket buffer, which outside the initial user namespace is limited to net.core.wmem_max: raise it on the node, or skip ranges instead of single ports", doing, err)
+		return fmt.Errorf("%s: %w: the rules do not fit the socket buffer, which outside the initial user namespace is limited to net.core.wmem_max: raise it on the node, or give ranges instead of single ports and users", doing, err)
 	case errors.Is(err, unix.ENOBUFS):
 		return fmt.Errorf("%s: %w: the socket's receive buffer overflowed; whether the commit took place is not known, run it again", doing, err)
 	case unsupported(err):

@@ -21,6 +21,7 @@ import (
 	"shunt/netns"
 	"shunt/netns/netnstest"
 	"shunt/plan"
+	"shunt/redirect"
 )
 
 func TestMain(m *testing.M) {
@@ -42,7 +43,7 @@ type fakeRules struct {
 
 func (f *fakeRules) plugin() *Plugin {
 	return &Plugin{
-		Rules: func(ns *netns.NS, cfg config.Config, _ *slog.Logger) Rules {
+		open: func(ns *netns.NS, cfg config.Config, _ redirect.Options) Rules {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.cfg, f.netns = cfg, ns.ID()

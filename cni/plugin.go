@@ -28,20 +28,21 @@ import (
 	"shunt/apply"
 	"shunt/config"
 	"shunt/netns"
+	"shunt/redirect"
 )
 
 // Plugin is the program in its role as a CNI plugin.
 type Plugin struct {
-	// Rules returns the rules of a validated configuration in a namespace,
-	// without touching either.
-	Rules func(ns *netns.NS, cfg config.Config, log *slog.Logger) Rules
+	Version string // of the program; rules say who wrote them
 
 	// Level reads the name of a log level.
 	Level func(name string) (level slog.Level, known bool)
+
+	// open stands in for redirect.Open in tests.
+	open func(*netns.NS, config.Config, redirect.Options) Rules
 }
 
-// Rules are the rules of one configuration in one network namespace. The
-// methods enter the namespace and hold its lock.
+// Rules are what the plugin uses of redirect.Rules.
 type Rules interface {
 	// Apply makes the rules live and verifies them.
 	Apply(ctx context.Context) (apply.Result, error)
@@ -50,6 +51,21 @@ type Rules interface {
 	// Clear removes whatever shunt owns in the namespace, and returns the
 	// number of commits and the backends that had something.
 	Clear(ctx context.Context) (commits int, cleared []string, err error)
+}
+
+// rules returns the rules of a validated configuration in a pod's namespace,
+// without touching either; idle says that nothing connects there yet.
+func (c *call) rules(ns *netns.NS, cfg config.Config, idle bool) Rules {
+	o := redirect.Options{
+		Version:   c.Version,
+		Log:       c.log,
+		Idle:      idle,
+		NoteLevel: slog.LevelDebug, // the line on ADD has the reason
+	}
+	if c.open != nil {
+		return c.open(ns, cfg, o)
+	}
+	return redirect.Open(ns, cfg, o)
 }
 
 // Main carries out the verb that CNI_COMMAND names, and ends the process:

@@ -20,7 +20,7 @@ func status(ctx context.Context, c *call) error {
 		return err
 	}
 	err = c.throwaway(func(ns *netns.NS) error {
-		res, err := c.Rules(ns, cfg, c.log).Apply(ctx)
+		res, err := c.rules(ns, cfg, true).Apply(ctx)
 		if err == nil {
 			c.log.Debug("status", "backend", res.Backend, "reason", res.Reason, c.took())
 		}

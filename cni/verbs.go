@@ -69,7 +69,7 @@ func (c *call) withRules(pod Pod, f func(Rules) error) error {
 		return err
 	}
 	defer ns.Close()
-	return f(c.Rules(ns, cfg, c.log))
+	return f(c.rules(ns, cfg, c.verb == verbAdd))
 }
 
 // simulate logs what an ADD would change.
@@ -146,7 +146,7 @@ func del(ctx context.Context, c *call) error {
 	// Everything of ours goes, whatever the configuration was or is.
 	cfg := standard()
 	cfg.IPv6 = true
-	commits, cleared, err := c.Rules(ns, cfg, c.log).Clear(ctx)
+	commits, cleared, err := c.rules(ns, cfg, false).Clear(ctx)
 	if err != nil {
 		return c.fail(types.ErrInternal, fmt.Errorf("remove the rules: %w", err), "")
 	}

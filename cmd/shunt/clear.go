@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shunt/config"
+	"shunt/redirect"
 )
 
 // clearRun is one call of `shunt clear`.
@@ -45,21 +46,19 @@ func (r *clearRun) run(ctx context.Context, cfg config.Config) error {
 	if _, err := cfg.Validate(); err != nil {
 		return err
 	}
-	k := &kernel{cfg: cfg, log: log, thorough: true}
-	defer k.close()
-	return r.target.inside(ctx, cfg.LockTimeout, func() error {
-		commits, cleared, err := k.engine().Clear(ctx)
-		if err != nil {
-			if commits == 0 {
-				err = untouched{err}
-			}
-			return err
-		}
-		if len(cleared) == 0 {
-			log.Info("there is nothing to remove")
-			return nil
-		}
-		log.Info("the rules are removed", "backend", strings.Join(cleared, ", "), "commits", commits)
+	ns, err := r.target.open()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	commits, cleared, err := redirect.Open(ns, cfg, redirect.Options{Log: log, Thorough: true}).Clear(ctx)
+	if err != nil {
+		return err
+	}
+	if len(cleared) == 0 {
+		log.Info("there is nothing to remove")
 		return nil
-	})
+	}
+	log.Info("the rules are removed", "backend", strings.Join(cleared, ", "), "commits", commits)
+	return nil
 }

@@ -45,13 +45,12 @@ func (r *diffRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k := req.kernel()
-	defer k.close()
-	var c apply.Comparison
-	err = r.target.inside(ctx, req.cfg.LockTimeout, func() (err error) {
-		c, err = k.engine().Compare(ctx, req.plan)
+	rules, done, err := req.rules(&r.target)
+	if err != nil {
 		return err
-	})
+	}
+	defer done()
+	c, err := rules.Compare(ctx)
 	if err != nil {
 		return err
 	}

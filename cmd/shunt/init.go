@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shunt/apply"
-	"shunt/netns"
 )
 
 // initRun is one call of `shunt init`.
@@ -68,22 +65,20 @@ func (r *initRun) run(ctx context.Context) error {
 	if r.dryRun {
 		return r.print(req)
 	}
-	k := req.kernel()
-	defer k.close()
-	return r.target.inside(ctx, req.cfg.LockTimeout, func() error {
-		res, err := k.engine().Apply(ctx, req.plan)
-		if err != nil {
-			if res.Commits == 0 {
-				err = untouched{err}
-			}
-			return err
-		}
-		req.log.Info(initMessage(res),
-			"backend", res.Backend, "reason", res.Reason,
-			"result", initResult(res), "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6,
-			"plan", k.hash, "took", time.Since(start).Round(10*time.Microsecond).String())
-		return setCloseWait(req.cfg.CloseWait)
-	})
+	rules, done, err := req.rules(&r.target)
+	if err != nil {
+		return err
+	}
+	defer done()
+	res, err := rules.Apply(ctx)
+	if err != nil {
+		return err
+	}
+	req.log.Info(initMessage(res),
+		"backend", res.Backend, "reason", res.Reason,
+		"result", initResult(res), "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6,
+		"plan", rules.PlanHash(), "took", time.Since(start).Round(10*time.Microsecond).String())
+	return nil
 }
 
 func initMessage(res apply.Result) string {
@@ -110,7 +105,7 @@ func (r *initRun) print(req *resolved) error {
 	// A namespace that cannot be opened is an error in a dry run too.
 	ns, err := r.target.open()
 	if err != nil {
-		return untouched{err}
+		return err
 	}
 	defer ns.Close()
 	text, err := render(req, formatRules)
@@ -121,23 +116,6 @@ func (r *initRun) print(req *resolved) error {
 		return err
 	}
 	req.log.Info("dry run: nothing was written", "namespace", ns.String())
-	return nil
-}
-
-// closeWaitSysctl is documented in the kernel's
-// Documentation/networking/nf_conntrack-sysctl.rst; seconds.
-const closeWaitSysctl = "net.netfilter.nf_conntrack_tcp_timeout_close_wait"
-
-// setCloseWait sets the timeout in the calling thread's namespace. It comes
-// after the commit: conntrack may be loaded only by the rules.
-func setCloseWait(d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	err := netns.WriteSysctl(closeWaitSysctl, strconv.Itoa(int(d.Seconds())))
-	if err != nil {
-		return fmt.Errorf("the rules are live, but --timeout-close-wait-secs was not carried out: %w", err)
-	}
 	return nil
 }
 

@@ -9,9 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shunt/config"
-	"shunt/iptables"
-	"shunt/nftables"
-	"shunt/plan"
+	"shunt/redirect"
 )
 
 // Output formats of plan.
@@ -78,7 +76,7 @@ func checkFormat(format string, known ...string) error { return oneOf("output", 
 
 // render returns the plan in a format.
 func render(req *resolved, format string) (string, error) {
-	backend, mode, _ := req.cfg.ResolveBackend()
+	backend, _, _ := req.cfg.ResolveBackend()
 	if format == formatRules {
 		format = formatNft
 		if backend == config.BackendIptables {
@@ -87,16 +85,9 @@ func render(req *resolved, format string) (string, error) {
 	}
 	switch format {
 	case formatNft:
-		return nftables.Render(req.plan, plan.Stamp(versionString(), req.plan.Hash())), nil
+		return redirect.NftText(req.cfg, versionString()), nil
 	case formatIptables:
-		if mode == "" || mode == config.ModeAuto {
-			mode = iptables.ModePlain // whichever iptables the reader has
-		}
-		b, err := req.kernel().iptables(mode, false)
-		if err != nil {
-			return "", err
-		}
-		return b.Render(req.plan), nil
+		return redirect.IptablesText(req.cfg, versionString())
 	case formatTable:
 		var b strings.Builder
 		err := req.plan.WriteTable(&b)

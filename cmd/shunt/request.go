@@ -12,6 +12,7 @@ import (
 
 	"shunt/config"
 	"shunt/plan"
+	"shunt/redirect"
 )
 
 // request is what every verb that computes rules takes: the settings, and
@@ -83,7 +84,13 @@ func mergeAnnotations(cfg config.Config, path string) (config.Config, error) {
 	return config.MergeAnnotations(cfg, pod, nil, config.ModeInit)
 }
 
-func (r *resolved) kernel() *kernel {
-	hash := r.plan.Hash()
-	return &kernel{cfg: r.cfg, hash: hash, stamp: plan.Stamp(versionString(), hash), log: r.log}
+// rules opens the target namespace and returns the rules that are asked for in
+// it, and what closes it.
+func (r *resolved) rules(t *target) (rules *redirect.Rules, done func(), err error) {
+	ns, err := t.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	rules = redirect.Open(ns, r.cfg, redirect.Options{Version: versionString(), Log: r.log})
+	return rules, func() { _ = ns.Close() }, nil
 }

@@ -14,6 +14,7 @@ import (
 	"shunt/config"
 	"shunt/iptables"
 	"shunt/netns"
+	"shunt/redirect"
 )
 
 // verb is one command: its name and what makes it. Only the verb that was
@@ -63,7 +64,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // rejected reports whether the error shows that nothing was touched: wrong
 // input, no such namespace, a missing capability or command.
 func rejected(err error) bool {
-	return config.IsInput(err) || errors.Is(err, errBeforeActing) &&
+	return config.IsInput(err) || redirect.IsUntouched(err) &&
 		(errors.Is(err, fs.ErrPermission) || iptables.IsMissingBinary(err) || errors.Is(err, fs.ErrNotExist) ||
 			errors.Is(err, netns.ErrNotNamespace))
 }

@@ -1,0 +1,115 @@
+package redirect
+
+import (
+	"context"
+	"errors"
+
+	"shunt/apply"
+	"shunt/config"
+	"shunt/iptables"
+	"shunt/nftables"
+	"shunt/plan"
+)
+
+// backends makes the backends for the calling thread's namespace, each when it
+// is first asked for.
+type backends struct {
+	*Rules
+	nft *nftables.Backend
+}
+
+func (b *backends) close() {
+	if b.nft != nil {
+		b.nft.Close()
+	}
+}
+
+func (b *backends) nftables() (*nftables.Backend, error) {
+	if b.nft == nil {
+		nft, err := nftables.Open(b.stamp())
+		if err != nil {
+			return nil, err
+		}
+		nft.Idle = b.opt.Idle
+		b.nft = nft
+	}
+	return b.nft, nil
+}
+
+func (b *backends) stamp() string { return plan.Stamp(b.opt.Version, b.plan.Hash()) }
+
+// iptables returns the backend of a mode; as a finder of leftovers it leaves
+// alone what it cannot see without creating a table.
+func (b *backends) iptables(mode string, leftovers bool) (*iptables.Backend, error) {
+	return iptables.New(iptables.Options{
+		Mode:        mode,
+		Leftovers:   leftovers,
+		NoIPv6:      !b.cfg.IPv6,
+		Stamp:       b.stamp(),
+		WaitSeconds: b.lockWait(),
+		HasNAT:      b.hasNAT,
+		Children:    passCaps,
+		Log:         b.opt.Log,
+	})
+}
+
+// hasNAT reports whether iptables-nft has a nat table here.
+func (b *backends) hasNAT(fam plan.Family) (bool, error) {
+	nft, err := b.nftables()
+	if err != nil {
+		return false, err
+	}
+	return nft.HasNAT(fam)
+}
+
+// candidates returns the backends to try, in order, each with the reason for
+// its place in the order.
+func (b *backends) candidates() []apply.Candidate {
+	nft := func(reason string) apply.Candidate {
+		return apply.Candidate{Name: nftables.Name, Reason: reason, Open: func() (apply.Backend, error) { return b.nftables() }}
+	}
+	ipt := func(mode, name, reason string) apply.Candidate {
+		return apply.Candidate{Name: name, Reason: reason, Open: func() (apply.Backend, error) { return b.iptables(mode, false) }}
+	}
+	backend, mode, note := b.cfg.ResolveBackend()
+	if note != "" {
+		b.opt.Log.Log(context.Background(), b.opt.NoteLevel, note)
+	}
+	switch {
+	case backend == config.BackendNftables && note != "":
+		return []apply.Candidate{nft("iptables mode nft means nf_tables")}
+	case backend == config.BackendNftables:
+		return []apply.Candidate{nft("asked for by name")}
+	case backend == config.BackendIptables && mode == config.ModeAuto:
+		return []apply.Candidate{
+			ipt(iptables.ModeNFT, "iptables-nft", "iptables was asked for; its nft variant comes first"),
+			ipt(iptables.ModeLegacy, "iptables-legacy", "iptables was asked for, and its nft variant cannot be used"),
+		}
+	case backend == config.BackendIptables && mode == config.ModePlain:
+		return []apply.Candidate{ipt(mode, "iptables", "asked for by name")}
+	case backend == config.BackendIptables:
+		return []apply.Candidate{ipt(mode, "iptables-"+mode, "asked for by name")}
+	}
+	return []apply.Candidate{
+		nft("auto: the first choice"),
+		ipt(iptables.ModeNFT, "iptables-nft", "auto: nftables cannot be used"),
+		ipt(iptables.ModeLegacy, "iptables-legacy", "auto: neither nftables nor iptables-nft can be used"),
+	}
+}
+
+// owners returns every place where rules of ours can be. A kernel without
+// nf_tables has none there.
+func (b *backends) owners() ([]apply.Owner, error) {
+	legacy, err := b.iptables(iptables.ModeLegacy, !b.opt.Thorough)
+	if err != nil {
+		return nil, err
+	}
+	nft, err := b.nftables()
+	if errors.Is(err, plan.ErrNotSupported) {
+		return []apply.Owner{legacy}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []apply.Owner{nft, nft.Leftovers(), legacy}, nil
+}

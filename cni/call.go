@@ -12,6 +12,7 @@ import (
 
 	"shunt/config"
 	"shunt/netns"
+	"shunt/pods"
 )
 
 // call is one verb with what the runtime gave for it.
@@ -32,6 +33,9 @@ func (r *run) newCall(a args, data []byte) (*call, error) {
 	c := &call{run: r, args: a, conf: conf, log: r.openLog(conf)}
 	if a.containerID != "" {
 		c.log = c.log.With("pod", c.pod.String(), "container", a.containerID, "netns", a.netns)
+		if c.pod.UID != "" {
+			c.log = c.log.With("uid", c.pod.UID)
+		}
 	}
 	r.log.Store(c.log)
 	if err != nil && r.verb == verbDel {
@@ -99,30 +103,30 @@ var errUnknownPod = errors.New("the network configuration has no runtimeConfig[\
 
 // decide says whether the pod is meshed, and what is known about it. It asks
 // the sources in order.
-func (c *call) decide(ctx context.Context) (decision, Pod, error) {
+func (c *call) decide(ctx context.Context) (decision, pods.Facts, error) {
 	if c.pod.Namespace != "" && slices.Contains(c.conf.exclude, c.pod.Namespace) {
-		return excluded, Pod{}, nil
+		return excluded, pods.Facts{}, nil
 	}
 	for _, s := range sources(c.conf) {
-		pod, known, err := s.Pod(ctx, c.pod)
+		facts, known, err := s.Facts(ctx, c.pod)
 		switch {
 		case err != nil:
-			return "", Pod{}, c.fail(types.ErrDecodingFailure, err, "the container runtime passes annotations that shunt cannot read: is it one that shunt's documentation names?")
-		case known && pod.Meshed:
-			return meshed, pod, nil
+			return "", pods.Facts{}, c.fail(types.ErrDecodingFailure, err, "the container runtime passes annotations that shunt cannot read: is it one that shunt's documentation names?")
+		case known && facts.Meshed():
+			return meshed, facts, nil
 		case known:
-			return notMeshed, pod, nil
+			return notMeshed, facts, nil
 		}
 	}
 	if c.pod.Name == "" {
-		return noPod, Pod{}, nil
+		return noPod, pods.Facts{}, nil
 	}
-	return "", Pod{}, c.fail(types.ErrTryAgainLater, errUnknownPod,
+	return "", pods.Facts{}, c.fail(types.ErrTryAgainLater, errUnknownPod,
 		`add "capabilities": {"`+annotationsKey+`": true} to shunt's entry in the conflist, and make sure that the container runtime passes the annotations (containerd does); pods of the namespaces in "exclude-namespaces" are let through without`)
 }
 
 // podConfig merges what the network configuration and the pod say.
-func (c *call) podConfig(pod Pod) (config.Config, error) {
+func (c *call) podConfig(facts pods.Facts) (config.Config, error) {
 	cfg, warnings, err := c.conf.config()
 	if err != nil {
 		return cfg, c.fail(types.ErrInvalidNetworkConfig, err, hintConf)
@@ -130,12 +134,12 @@ func (c *call) podConfig(pod Pod) (config.Config, error) {
 	for _, w := range warnings {
 		c.log.Warn(w)
 	}
-	cfg, err = config.MergeAnnotations(cfg, pod.Annotations, pod.Namespace, config.ModeCNI)
+	cfg, err = config.MergeAnnotations(cfg, facts.Annotations, facts.Namespace, config.ModeCNI)
 	if err != nil {
 		return cfg, c.fail(types.ErrInvalidNetworkConfig, err,
 			"correct the annotation in the template that the pod is made from (or on its namespace); nothing was applied")
 	}
-	if cfg, err = c.conf.forControlPlane(cfg, c.pod.Namespace); err != nil {
+	if cfg, err = c.conf.forControlPlane(cfg, facts, c.pod.Namespace); err != nil {
 		return cfg, c.fail(types.ErrInvalidNetworkConfig, err, hintConf)
 	}
 	if warnings, err = cfg.Validate(); err != nil {

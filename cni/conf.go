@@ -10,6 +10,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 
 	"shunt/config"
+	"shunt/pods"
 )
 
 // DefaultTimeout bounds a verb where the network configuration does not say
@@ -248,14 +249,22 @@ func (c *netConf) unknownKeys(known []string) []string {
 	return remarks
 }
 
-// forControlPlane adds what the control plane's pods need: they talk to the
-// API server before there is a proxy that could.
-func (c *netConf) forControlPlane(cfg config.Config, namespace string) (config.Config, error) {
+// forControlPlane adds what the control plane's pods need, and warns of a pod
+// that looks like one of them where only annotations are known.
+func (c *netConf) forControlPlane(cfg config.Config, facts pods.Facts, namespace string) (config.Config, error) {
 	namespaces, err := c.names(keyControlPlane, []string{"linkerd"})
-	if err != nil || !slices.Contains(namespaces, namespace) {
+	if err != nil {
 		return cfg, err
 	}
-	ports := config.Value{Source: keyAPIPorts, Text: "443,6443"}
+	if !facts.ControlPlane(namespace, namespaces) {
+		if facts.Labels == nil && facts.LooksLikeControlPlane() {
+			cfg.Warnings = append(slices.Clip(cfg.Warnings), fmt.Sprintf("the annotations are those of Linkerd's control plane, but namespace %s is not in %s (%s): "+
+				"the pod's connections to the API server go through its proxy; add the namespace to that list",
+				namespace, keyControlPlane, strings.Join(namespaces, ", ")))
+		}
+		return cfg, nil
+	}
+	ports := config.APIServerPorts(keyAPIPorts)
 	raw, place, err := c.find(keyAPIPorts)
 	if err != nil {
 		return cfg, err
@@ -265,9 +274,7 @@ func (c *netConf) forControlPlane(cfg config.Config, namespace string) (config.C
 			return cfg, err
 		}
 	}
-	s, _ := config.Find(config.Settings(), "skip-outbound-ports")
-	have := config.Value{Source: cfg.Sources.Of(s.Name), Text: s.Get(&cfg)}
-	return cfg, s.Set(&cfg, have, ports)
+	return config.SkipAPIServer(cfg, ports)
 }
 
 // value returns a JSON value as config.Setting.Set takes it. A value of a

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"shunt/pods"
 )
 
 // The verbs of the specification, in CNI_COMMAND.
@@ -104,7 +106,7 @@ func (r *run) verbFunc() func(context.Context, *call) error {
 type args struct {
 	containerID string
 	netns       string
-	pod         podID
+	pod         pods.ID
 }
 
 // readArgs reads what the verb needs of the environment.

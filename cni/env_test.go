@@ -12,6 +12,7 @@ import (
 	"github.com/containernetworking/cni/pkg/version"
 
 	"shunt/netns/netnstest"
+	"shunt/pods"
 )
 
 func TestBadEnvironment(t *testing.T) {
@@ -60,13 +61,14 @@ func TestTheNodesOwnNamespaceIsRefused(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]podID{
+	for text, want := range map[string]pods.ID{
 		"":                                      {},
 		"IgnoreUnknown=1":                       {},
-		"K8S_POD_NAMESPACE=a;K8S_POD_NAME=b":    {"a", "b"},
-		"IP=10.0.0.1;K8S_POD_NAME=b;X=":         {"", "b"},
-		"K8S_POD_NAME=a;K8S_POD_NAME=b":         {"", "b"},
-		"K8S_POD_NAME=a=b":                      {"", "a=b"},
+		"K8S_POD_NAMESPACE=a;K8S_POD_NAME=b":    {Namespace: "a", Name: "b"},
+		"IP=10.0.0.1;K8S_POD_NAME=b;X=":         {Name: "b"},
+		"K8S_POD_NAME=a;K8S_POD_NAME=b":         {Name: "b"},
+		"K8S_POD_NAME=a=b":                      {Name: "a=b"},
+		"K8S_POD_UID=1-2;K8S_POD_NAME=b":        {Name: "b", UID: "1-2"},
 		"k8s_pod_name=a;K8S_POD_INFRA_THING=b;": {}, // an error: ends in nothing
 	} {
 		got, err := parseArgs(text)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"shunt/pods"
 )
 
 // FuzzNetworkConfiguration looks for a configuration that panics, whose errors
@@ -31,12 +33,12 @@ func FuzzNetworkConfiguration(f *testing.F) {
 			}
 			return
 		}
-		if pod, known, err := (runtimeSource{c.annotations}).Pod(t.Context(), podID{}); err == nil && known != (c.annotations != nil) {
+		if pod, known, err := (runtimeSource{c.annotations}).Facts(t.Context(), pods.ID{}); err == nil && known != (c.annotations != nil) {
 			t.Fatalf("%+v, %v", pod, known)
 		}
 		cfg, _, err := c.config()
 		if err == nil {
-			cfg, err = c.forControlPlane(cfg, "linkerd")
+			cfg, err = c.forControlPlane(cfg, pods.Facts{}, "linkerd")
 		}
 		if err == nil {
 			_, err = cfg.Validate()
@@ -70,7 +72,7 @@ func FuzzArguments(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		id, err := parseArgs(text)
-		if err != nil && id != (podID{}) {
+		if err != nil && id != (pods.ID{}) {
 			t.Fatalf("%q: %v, and %+v", text, err, id)
 		}
 		var ref struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/containernetworking/cni/libcni"
 
 	"shunt/netns/netnstest"
+	"shunt/pods"
 )
 
 // pluginDir returns the folder of the CNI project's plugins.
@@ -81,7 +82,7 @@ func TestExample(t *testing.T) {
 	}
 	cfg, warnings, err := c.config()
 	if err == nil {
-		cfg, err = c.forControlPlane(cfg, "linkerd")
+		cfg, err = c.forControlPlane(cfg, pods.Facts{}, "linkerd")
 	}
 	if err != nil || len(warnings) > 0 {
 		t.Errorf("%v, %q", err, warnings)

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shunt/netns"
+	"shunt/pods"
 )
 
 // status says whether an ADD of a meshed pod would work on this node: it
 // applies the rules in a network namespace that nobody else has, and that is
 // gone afterwards.
 func status(ctx context.Context, c *call) error {
-	cfg, err := c.podConfig(Pod{})
+	cfg, err := c.podConfig(pods.Facts{})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"shunt/apply"
 	"shunt/netns"
+	"shunt/pods"
 )
 
 // codeDrift is CHECK's error for rules that are not those of the plan; codes
@@ -29,13 +30,13 @@ func add(ctx context.Context, c *call) error {
 	if err != nil {
 		return c.fail(types.ErrDecodingFailure, err, "")
 	}
-	d, pod, err := c.decide(ctx)
+	d, facts, err := c.decide(ctx)
 	if err != nil {
 		return err
 	}
 	if d != meshed {
 		c.log.Info("add", "decision", d, c.took())
-	} else if err := c.setUp(ctx, pod); err != nil {
+	} else if err := c.setUp(ctx, facts); err != nil {
 		return err
 	}
 	c.result = out
@@ -43,8 +44,8 @@ func add(ctx context.Context, c *call) error {
 }
 
 // setUp applies a meshed pod's rules.
-func (c *call) setUp(ctx context.Context, pod Pod) error {
-	return c.withRules(pod, func(rules Rules) error {
+func (c *call) setUp(ctx context.Context, facts pods.Facts) error {
+	return c.withRules(facts, func(rules Rules) error {
 		if c.conf.simulate {
 			return c.simulate(ctx, rules)
 		}
@@ -59,8 +60,8 @@ func (c *call) setUp(ctx context.Context, pod Pod) error {
 }
 
 // withRules calls f with the rules that a meshed pod is to have.
-func (c *call) withRules(pod Pod, f func(Rules) error) error {
-	cfg, err := c.podConfig(pod)
+func (c *call) withRules(facts pods.Facts, f func(Rules) error) error {
+	cfg, err := c.podConfig(facts)
 	if err != nil {
 		return err
 	}
@@ -101,11 +102,11 @@ func details(err error) string {
 
 // check compares the live rules of a meshed pod with the plan.
 func check(ctx context.Context, c *call) error {
-	d, pod, err := c.decide(ctx)
+	d, facts, err := c.decide(ctx)
 	if err != nil || d != meshed || c.conf.simulate {
 		return err
 	}
-	return c.withRules(pod, func(rules Rules) error {
+	return c.withRules(facts, func(rules Rules) error {
 		cmp, err := rules.Compare(ctx)
 		if err != nil {
 			return c.fail(code(err), fmt.Errorf("compare the live rules with the plan: %w", err), "")

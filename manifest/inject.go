@@ -3,6 +3,8 @@ package manifest
 import (
 	"strconv"
 	"strings"
+
+	"shunt/pods"
 )
 
 // The annotation that asks for a proxy, its values, and a namespace's label
@@ -55,7 +57,7 @@ func (s *Set) Injection(w *Object) Injection {
 	}
 	in.Injected = len(in.Not) == 0
 	if w.Pod.Proxy() != nil { // the rules need a network of the pod's own
-		in.Why, in.Injected = "it has the container linkerd-proxy", !w.Pod.HostNetwork
+		in.Why, in.Injected = "it has the container "+pods.ProxyContainer, !w.Pod.HostNetwork
 	}
 	return in
 }
@@ -93,7 +95,7 @@ func isSidecar(c *Container) bool {
 	switch c.Name {
 	case "istio-proxy":
 		return true
-	case "linkerd-init", "istio-init":
+	case pods.InitContainer, "istio-init":
 		if c.Init {
 			return true
 		}
@@ -119,5 +121,5 @@ func (p *Pod) container(is func(*Container) bool) *Container {
 
 // Proxy returns the proxy's container, nil if the pod has none yet.
 func (p *Pod) Proxy() *Container {
-	return p.container(func(c *Container) bool { return c.Name == "linkerd-proxy" })
+	return p.container(func(c *Container) bool { return c.Name == pods.ProxyContainer })
 }

@@ -24,14 +24,15 @@ func TestImportsGoOneWay(t *testing.T) {
 	allowed := map[string]string{
 		"config":   "",
 		"plan":     "config",
+		"pods":     "config",
 		"netns":    "",
 		"apply":    "plan netns",
 		"nftables": "plan netns",
 		"iptables": "plan netns",
 		"redirect": "apply nftables iptables config plan netns",
-		"cni":      "redirect apply plan netns config",
-		"manifest": "config plan",
-		"lint":     "manifest config plan",
+		"cni":      "redirect apply plan netns pods config",
+		"manifest": "config plan pods",
+		"lint":     "manifest config plan pods",
 		"explain":  "config plan",
 	}
 	everything := []string{"cmd", "conformance", "netns/netnstest", "scripts"} // may import all

@@ -144,7 +144,7 @@ func TestLegacyRulesWithoutCommand(t *testing.T) {
 	s.variant = variants()[0]
 	c := s.command("init", false)
 	c.env, c.launch = []string{"PATH=/nowhere"}, &launch{Mounts: []mount{{Kind: "empty", Target: "/usr/sbin"}}}
-	c.run(t, s.ns).failed(t, 1, "the rules are live on nftables", "legacy", "iptables-legacy-restore", "install the iptables package")
+	c.run(t, s.ns).failed(t, 1, "the rules are live on nftables", "legacy", "iptables-legacy-save", "install the iptables package")
 	c.env, c.launch = nil, nil
 	c.run(t, s.ns).succeeded(t, c)
 	if l := live(t, s.ns); len(l) != 1 || l["nftables inet shunt"] == "" {

@@ -60,10 +60,8 @@ type Options struct {
 // belong on one goroutine that is locked to a thread in the namespace.
 type Backend struct {
 	opt      Options
-	pipes    bool       // children's input and output must be pipes
 	variants [2]string  // of each family, once known: ModeLegacy or ModeNFT
 	live     *[2]*table // what the last Read saw; nil once it was acted upon
-	like     *table     // what the next one will see something like
 	warned   bool       // that others' rules lead to our chains
 }
 
@@ -81,7 +79,7 @@ func New(o Options) (*Backend, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Backend{opt: o, pipes: selinux(), like: &table{}}, nil
+	return &Backend{opt: o}, nil
 }
 
 // families is the order of every commit and of every state.
@@ -231,6 +229,5 @@ func (b *Backend) commit(ctx context.Context, fam plan.Family, from, to *table) 
 	if err != nil {
 		return err
 	}
-	b.like = to
 	return b.restore(ctx, fam, text)
 }

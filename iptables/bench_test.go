@@ -103,7 +103,7 @@ func BenchmarkParseSave(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if got, err := parseSave(string(text), plan.IPv4, &table{}); err != nil || !got.equal(want, plan.IPv4) {
+		if got, err := parseSave(string(text), plan.IPv4); err != nil || !got.equal(want, plan.IPv4) {
 			b.Fatal("differs", err)
 		}
 	}

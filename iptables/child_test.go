@@ -1,38 +1,34 @@
 package iptables
 
 import (
-	"os"
-	"os/exec"
+	"context"
+	"errors"
 	"runtime"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
-// A signal can end the look at whether the child has ended, which then has
-// not: the wait for it must not fail for that. The Go runtime sends itself
-// such signals all the time.
-func TestChildIsWaitedForUnderSignals(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	pid, thread := os.Getpid(), unix.Gettid()
-	stop := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				_ = unix.Tgkill(pid, thread, unix.SIGURG)
-			}
+func TestOutputOfAChildIsReadWithinABound(t *testing.T) {
+	isolate(t)
+	f := fakes{dir: t.TempDir()}
+	b := withFakes(t, ModeNFT, f)
+	allocated := func(what string) {
+		t.Helper()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := b.Read(context.Background())
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 200<<20 {
+			t.Errorf("%s: %d MiB were allocated", what, grown>>20)
 		}
-	}()
-	defer func() { close(stop); <-ended }()
-	for range 200 {
-		if err := runParked(exec.Command("true")); err != nil {
-			t.Fatal(err)
+		if err == nil {
+			t.Errorf("%s: no error", what)
+		}
+		if what == "standard output" && !errors.Is(err, errTooMuch) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
+	f.write(t, "iptables-nft-save", "head -c 300000000 /dev/zero >&2; exit 1")
+	allocated("complaints")
+	f.write(t, "iptables-nft-save", "exec yes")
+	allocated("standard output")
 }

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -75,29 +76,34 @@ func (b *Backend) run(ctx context.Context, fam plan.Family, verb string, input [
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Args[0] = name
 	cmd.Env = append(environment(), env...)
-	output, done := attach(cmd, input, b.pipes)
-	defer done()
+	stdout, stderr := bounded{limit: stdoutLimit, strict: true}, bounded{limit: stderrLimit}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if input != nil {
+		// What a restore says, if anything, is a complaint: one pipe for both.
+		cmd.Stdin, cmd.Stdout = bytes.NewReader(input), &stderr
+	}
+	cmd.WaitDelay = time.Second // a child of the child may hold them
 	if b.opt.Children != nil {
 		b.opt.Children(cmd)
 	}
-	err = runParked(cmd)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
+	err = cmd.Run()
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+	case stdout.over:
+		err = errTooMuch
+	case cause != nil:
 		err = cause
 	}
-	stdout, stderr, outputErr := output()
-	if err == nil {
-		err = outputErr
-	}
-	command := strings.Join(cmd.Args, " ")
+	command, complaint := strings.Join(cmd.Args, " "), stderr.buf.String()
 	if err != nil {
-		f := failure{command: command, path: path, cause: err, stderr: stderr, input: input}
+		f := failure{command: command, path: path, cause: err, stderr: complaint, input: input}
 		return "", b.explain(f)
 	}
-	b.opt.Log.Debug("ran", "command", command, "stderr", strings.TrimSpace(stderr))
-	if strings.Contains(stderr, "is incompatible") {
+	b.opt.Log.Debug("ran", "command", command, "stderr", strings.TrimSpace(complaint))
+	if strings.Contains(complaint, "is incompatible") {
 		return "", fmt.Errorf("%s: %w", command, errIncompatible)
 	}
-	return stdout, nil
+	return stdout.buf.String(), nil
 }
 
 // environment is what every child gets: little, and messages in English.

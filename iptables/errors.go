@@ -59,8 +59,8 @@ type failure struct {
 	input   []byte
 }
 
-// stderrLimit is how much of a command's complaint an error repeats.
-const stderrLimit = 400
+// quoteLimit is how much of a command's complaint an error repeats.
+const quoteLimit = 400
 
 func (f failure) Error() string {
 	var b strings.Builder
@@ -73,10 +73,10 @@ func (f failure) Error() string {
 		}
 	}
 	if text := strings.Join(said, "; "); text != "" {
-		b.WriteString(": " + text[:min(len(text), stderrLimit)])
+		b.WriteString(": " + text[:min(len(text), quoteLimit)])
 	}
 	if line := f.line(); line != "" {
-		fmt.Fprintf(&b, "; that line is %q", line[:min(len(line), stderrLimit)])
+		fmt.Fprintf(&b, "; that line is %q", line[:min(len(line), quoteLimit)])
 	}
 	return b.String()
 }

@@ -24,11 +24,6 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, erro
 			return &table{}, nil
 		}
 	}
-	if variant == ModeLegacy {
-		if t, ok := b.readEntries(fam); ok {
-			return t, nil
-		}
-	}
 	if variant == ModeNFT && b.opt.HasNAT != nil {
 		if has, err := b.opt.HasNAT(fam); err == nil && !has {
 			return &table{}, nil
@@ -40,11 +35,7 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, erro
 	}
 	switch {
 	case err == nil:
-		t, err := parseSave(text, fam, b.like)
-		if err == nil {
-			b.like = t
-		}
-		return t, err
+		return parseSave(text, fam)
 	case exists:
 		return nil, unreadable{err}
 	case fam == plan.IPv6 && errors.Is(err, plan.ErrNotSupported):
@@ -54,21 +45,6 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, erro
 		return &table{}, nil
 	}
 	return nil, err
-}
-
-// readEntries reads one family's legacy nat table without a command, if it holds
-// nothing that only a command can spell.
-func (b *Backend) readEntries(fam plan.Family) (*table, bool) {
-	raw, err := getEntries(fam)
-	if err != nil {
-		b.opt.Log.Debug("iptables-save is asked for the table: the kernel did not hand it out", "family", fam.String(), "error", err)
-		return nil, false
-	}
-	t, ok := raw.read(fam)
-	if !ok {
-		b.opt.Log.Debug("iptables-save is asked for the table: it holds rules that shunt does not write", "family", fam.String())
-	}
-	return t, ok
 }
 
 // cannotTell logs, once, that legacy rules may be there and were not looked for:

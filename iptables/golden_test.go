@@ -85,7 +85,7 @@ func TestParseSave(t *testing.T) {
 			if strings.Contains(path, "ip6tables") {
 				fam = plan.IPv6
 			}
-			table, err := parseSave(string(text), fam, &table{})
+			table, err := parseSave(string(text), fam)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,11 +101,11 @@ func TestParseSaveRefuses(t *testing.T) {
 		"output cut within quotes": "*nat\n-A PREROUTING -m comment --comment \"abc\nCOMMIT\n",
 		"rules that only nft says": "# Table `nat' is incompatible, use 'nft' tool.\n",
 	} {
-		if table, err := parseSave(text, plan.IPv4, &table{}); err == nil {
+		if table, err := parseSave(text, plan.IPv4); err == nil {
 			t.Errorf("%s: no error, but %s", name, describe(table, plan.IPv4))
 		}
 	}
-	if table, err := parseSave("", plan.IPv4, &table{}); err != nil || len(table.sections(plan.IPv4)) > 0 {
+	if table, err := parseSave("", plan.IPv4); err != nil || len(table.sections(plan.IPv4)) > 0 {
 		t.Errorf("no output, as of iptables-nft-save without a table: %v", err)
 	}
 }

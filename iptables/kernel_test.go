@@ -43,16 +43,6 @@ func manyPorts(mode string) int {
 	return 5000
 }
 
-func TestApplyThroughPipesToo(t *testing.T) {
-	t.Parallel()
-	overVariants(t, func(t *testing.T, mode string) {
-		b := backend(t, mode)
-		b.pipes = true
-		settled(t, b, large(manyPorts(mode)), 2)
-		settled(t, b, everything(), 2)
-	})
-}
-
 func TestUnchangedByAnotherVersionOrPlanStamp(t *testing.T) {
 	t.Parallel()
 	overVariants(t, func(t *testing.T, mode string) {

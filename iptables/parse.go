@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"sort"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,13 +16,14 @@ import (
 type ruleParser struct {
 	tokens
 	rule    plan.Rule
-	ports   []plan.PortRange // where port lists are cut from
 	unknown []byte
 }
 
-// parse reads all tokens: what iptables-save prints after "-A CHAIN ".
-func (p *ruleParser) parse(fam plan.Family) {
+// parseRule reads what iptables-save prints after "-A CHAIN ".
+func parseRule(spec string, fam plan.Family, counter *plan.Counter) plan.Rule {
+	p := ruleParser{tokens: tokens{spec}}
 	p.rule.Match.Family = fam
+	p.rule.Counter = counter
 	p.rule.Verdict.Kind = plan.Other
 	for {
 		option, raw, ok := p.next()
@@ -35,6 +35,7 @@ func (p *ruleParser) parse(fam plan.Family) {
 		}
 	}
 	p.rule.Match.NotUnderstood = string(p.unknown)
+	return p.rule
 }
 
 // option reads one option with its value and reports whether it was an option
@@ -165,7 +166,7 @@ func (p *ruleParser) prefix(list *[]netip.Prefix, s string) bool {
 
 // portList reads "80", "80:90" and lists of them.
 func (p *ruleParser) portList(s string) bool {
-	start := len(p.ports)
+	list := make([]plan.PortRange, 0, strings.Count(s, ",")+1)
 	for more := true; more; {
 		var r plan.PortRange
 		var ok bool
@@ -178,7 +179,7 @@ func (p *ruleParser) portList(s string) bool {
 				return false
 			}
 		}
-		p.ports = append(p.ports, r)
+		list = append(list, r)
 		if s, more = strings.CutPrefix(s, ","); !more && s != "" {
 			return false
 		}
@@ -186,11 +187,8 @@ func (p *ruleParser) portList(s string) bool {
 	if p.rule.Match.DstPorts != nil {
 		return false
 	}
-	list := p.ports[start:len(p.ports):len(p.ports)]
 	byFirst := func(a, b plan.PortRange) int { return cmp.Compare(a.First, b.First) }
-	if !slices.IsSortedFunc(list, byFirst) {
-		sort.Slice(list, func(i, j int) bool { return list[i].First < list[j].First })
-	}
+	slices.SortFunc(list, byFirst)
 	p.rule.Match.DstPorts = list
 	return true
 }

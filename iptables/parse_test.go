@@ -7,12 +7,6 @@ import (
 	"shunt/plan"
 )
 
-func parseSpec(spec string, fam plan.Family) plan.Rule {
-	p := ruleParser{tokens: tokens{spec}}
-	p.parse(fam)
-	return p.rule
-}
-
 func TestParseRuleReadsOtherSpellings(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -45,14 +39,14 @@ func TestParseRuleReadsOtherSpellings(t *testing.T) {
 			if test.family == plan.Any {
 				test.family = plan.IPv4
 			}
-			got := parseSpec(test.spec, test.family)
+			got := parseRule(test.spec, test.family, nil)
 			if got.Match.NotUnderstood != "" {
 				t.Fatalf("not understood: %s", got.Match.NotUnderstood)
 			}
 			if line := lineOf(got); line != test.want {
 				t.Errorf("%s\nwant:\n%s", line, test.want)
 			}
-			if again := parseSpec(lineOf(got), test.family); !again.Equal(got) {
+			if again := parseRule(lineOf(got), test.family, nil); !again.Equal(got) {
 				t.Errorf("reads back as %s", lineOf(again))
 			}
 		})
@@ -100,7 +94,7 @@ func TestParseRuleKeepsWhatItDoesNotUnderstand(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			r := parseSpec(test.spec, plan.IPv4)
+			r := parseRule(test.spec, plan.IPv4, nil)
 			if test.kept == "" {
 				if r.Verdict.Kind != plan.Other {
 					t.Errorf("verdict %v", r.Verdict)

@@ -77,7 +77,6 @@ func script(from, to *table) ([]byte, error) {
 		}
 	}
 	for i, h := range hooks() {
-		to.chains[i].spell()
 		t = to.chains[i].appendRules(t, "-A", h.chain)
 	}
 	for i, h := range hooks() {
@@ -106,27 +105,6 @@ func (c *chain) appendRules(t []byte, command, name string) []byte {
 		t = append(c.appendRule(appendCommand(t, command, name), i), '\n')
 	}
 	return t
-}
-
-// spell writes down how each rule of a planned chain is spelled.
-func (c *chain) spell() {
-	if c.specs != nil || len(c.rules) == 0 {
-		return
-	}
-	var text strings.Builder
-	text.Grow(len(c.rules) * ruleSize)
-	ends := make([]int, len(c.rules))
-	var spec []byte
-	for i := range c.rules {
-		spec = c.appendRule(spec[:0], i)
-		text.Write(spec)
-		ends[i] = text.Len()
-	}
-	c.specs = make([]string, len(ends))
-	start := 0
-	for i, end := range ends {
-		c.specs[i], start = text.String()[start:end], end
-	}
 }
 
 // appendJumps writes what turns one list of jumps into another. A single jump

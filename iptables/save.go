@@ -16,34 +16,15 @@ var errIncompatible = errors.New("the nat table holds rules that only nft unders
 type saveReader struct {
 	family   plan.Family
 	table    *table
-	like     *table // what the table is expected to be like, see known
 	position [2]int // in each hook's base chain
-	// What rules point to is cut from these, so that a long list of rules is
-	// not a long list of allocations.
-	ports    []plan.PortRange
-	counters []plan.Counter
 }
 
 // parseSave reads the output of iptables-save -c. It understands the rules of
 // our chains and those that lead to them from the base chains where ours hang;
 // other rules are not ours, whatever they say. Output that stops before its
-// COMMIT is an error. What like holds word for word is not read again; like
-// may be empty, and of the other family.
-func parseSave(text string, fam plan.Family, like *table) (*table, error) {
-	lines := strings.Count(text, "\n") + 1
-	r := saveReader{
-		family:   fam,
-		table:    &table{},
-		like:     like,
-		ports:    make([]plan.PortRange, 0, lines+strings.Count(text, ",")),
-		counters: make([]plan.Counter, 0, lines),
-	}
-	for i, h := range hooks() {
-		if n := strings.Count(text, h.chain); n > 0 { // or a little less
-			r.table.chains[i].rules = make([]plan.Rule, 0, n)
-			r.table.chains[i].specs = make([]string, 0, n)
-		}
-	}
+// COMMIT is an error.
+func parseSave(text string, fam plan.Family) (*table, error) {
+	r := saveReader{family: fam, table: &table{}}
 	nat, open := false, false
 	for text != "" {
 		var line string
@@ -75,7 +56,7 @@ func parseSave(text string, fam plan.Family, like *table) (*table, error) {
 
 // rule reads one line "[packets:bytes] -A CHAIN SPEC".
 func (r *saveReader) rule(line string) {
-	counter, line := r.counter(line)
+	counter, line := cutCounter(line)
 	rest, ok := strings.CutPrefix(line, "-A ")
 	if !ok {
 		return
@@ -84,12 +65,7 @@ func (r *saveReader) rule(line string) {
 	if i := ourChain(chain); i >= 0 {
 		c := &r.table.chains[i]
 		c.present = true
-		rule, ok := r.known(i, spec)
-		if !ok {
-			rule = r.parse(spec, nil)
-		}
-		rule.Counter = counter
-		c.rules = append(c.rules, rule)
+		c.rules = append(c.rules, parseRule(spec, r.family, counter))
 		c.specs = append(c.specs, spec)
 		return
 	}
@@ -101,41 +77,16 @@ func (r *saveReader) rule(line string) {
 	switch {
 	case target < 0:
 	case base >= 0:
-		j := jump{r.parse(spec, counter), spec, r.position[base]}
+		j := jump{parseRule(spec, r.family, counter), spec, r.position[base]}
 		r.table.jumps[base] = append(r.table.jumps[base], j)
 	default:
 		r.table.foreign[target] = append(r.table.foreign[target], line)
 	}
 }
 
-// known returns the rule that the expected chain has next, if it is spelled the
-// same: the rules of both families mostly are, and those that were written and
-// those that are then read. Reading is what a run with long lists costs most.
-func (r *saveReader) known(i int, spec string) (plan.Rule, bool) {
-	like, n := &r.like.chains[i], len(r.table.chains[i].rules)
-	if n >= len(like.specs) || like.specs[n] != spec || n == len(like.rules)-1 && like.stamp != "" {
-		return plan.Rule{}, false
-	}
-	rule := like.rules[n]
-	m := &rule.Match
-	if m.Family != r.family && (len(m.Src)+len(m.Dst) > 0 || m.NotUnderstood != "" || strings.Contains(spec, "/0")) {
-		return plan.Rule{}, false // addresses mean something in their own family only, 0.0.0.0/0 too
-	}
-	m.Family, rule.Reason = r.family, ""
-	return rule, true
-}
-
-func (r *saveReader) parse(spec string, counter *plan.Counter) plan.Rule {
-	p := ruleParser{tokens: tokens{spec}, ports: r.ports}
-	p.parse(r.family)
-	p.rule.Counter = counter
-	r.ports = p.ports
-	return p.rule
-}
-
-// counter cuts "[packets:bytes] " off a line. It returns nil for the counter if
+// cutCounter cuts "[packets:bytes] " off a line. It returns nil for the counter if
 // the line does not begin with one.
-func (r *saveReader) counter(line string) (*plan.Counter, string) {
+func cutCounter(line string) (*plan.Counter, string) {
 	if !strings.HasPrefix(line, "[") {
 		return nil, line
 	}
@@ -146,8 +97,7 @@ func (r *saveReader) counter(line string) (*plan.Counter, string) {
 	if !ok1 || !ok2 {
 		return nil, rest
 	}
-	r.counters = append(r.counters, plan.Counter{Packets: p, Bytes: b})
-	return &r.counters[len(r.counters)-1], rest
+	return &plan.Counter{Packets: p, Bytes: b}, rest
 }
 
 // number reads decimal digits, as iptables-save prints numbers.

@@ -29,7 +29,7 @@ type chain struct {
 	present bool
 	rules   []plan.Rule
 	stamp   string   // for a planned chain: goes into its last rule's comment
-	specs   []string // its rules as iptables-save prints them after "-A CHAIN ": of a chain that was read or written
+	specs   []string // its rules as iptables-save prints them after "-A CHAIN ": of a chain that was read
 }
 
 // appendRule appends a rule's text.

@@ -1,6 +1,18 @@
 # The version that the binary reports; a release build sets it.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
+# What stands before the images' names.
+REGISTRY ?= localhost
+
+# The time of everything in an image or an archive: the commit's.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+# What images and archives are made for.
+PLATFORMS := linux-amd64 linux-arm64 linux-arm-v7
+
+# A program depends on the source, the Go release and the version alone.
+BUILD := go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
+
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
@@ -16,7 +28,7 @@ export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint conformance conformance-long bench fuzz docs clean
+.PHONY: help demo build image test lint conformance conformance-long bench fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,7 +37,15 @@ demo: build ## show shunt at work in a throwaway network namespace (root, or a u
 	scripts/demo.sh
 
 build: ## build bin/shunt
-	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/shunt ./cmd/shunt
+	$(BUILD) -o bin/shunt ./cmd/shunt
+
+.PHONY: $(PLATFORMS:%=bin/%)
+$(PLATFORMS:%=bin/%): bin/linux-%:
+	GOOS=linux GOARCH=$(firstword $(subst -, ,$*)) GOARM=7 $(BUILD) -o $@/ ./cmd/...
+
+image: $(PLATFORMS:%=bin/%) ## make the container images for all platforms, in bin/image
+	go run ./image/mkimage -registry "$(REGISTRY)" -version "$(VERSION)" \
+		-revision "$$(git rev-parse HEAD 2>/dev/null)" -created "$(SOURCE_DATE_EPOCH)" $(PLATFORMS:%=bin/%)
 
 test: ## install what the tests need, run them, and print the coverage
 	scripts/deps.sh

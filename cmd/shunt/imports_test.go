@@ -34,6 +34,9 @@ func TestImportsGoOneWay(t *testing.T) {
 		"manifest": "config plan pods",
 		"lint":     "manifest config plan pods",
 		"explain":  "config plan",
+
+		"image":         "",
+		"image/mkimage": "image",
 	}
 	everything := []string{"cmd", "conformance", "netns/netnstest", "scripts"} // may import all
 	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "shunt/...") {

@@ -132,7 +132,7 @@ func TestMergeAnnotations(t *testing.T) {
 
 func TestMergeAnnotationsKeepsWhereTheRestCameFrom(t *testing.T) {
 	t.Parallel()
-	base, err := layers{args: []string{"--skip-inbound-ports", "80", "-g", "7"}}.load(t)
+	base, err := layers{args: []string{"--skip-inbound-ports", "80", "--proxy-gid", "7"}}.load(t)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func TestResolveBackend(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			args := append(strings.Fields(tc.args), "-p", "4143", "-o", "4140", "-u", "2102")
+			args := append(strings.Fields(tc.args), "--incoming-proxy-port", "4143", "--outgoing-proxy-port", "4140", "--proxy-uid", "2102")
 			c, err := layers{names: tc.names, args: args}.load(t)
 			if err != nil {
 				t.Fatal(err)

@@ -40,6 +40,7 @@ type Config struct {
 
 	Backend      string        // auto, nftables or iptables
 	IptablesMode string        // auto, legacy, nft or plain
+	Fallback     bool          // an iptables mode whose binaries are missing, and no Backend: take nftables, as Linkerd falls back
 	LockTimeout  time.Duration // bound on the wait for the namespace's lock and for xtables' lock
 	CloseWait    time.Duration // nf_conntrack_tcp_timeout_close_wait, whole seconds; 0: left alone
 

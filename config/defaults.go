@@ -23,6 +23,7 @@ func (n Names) defaults() Config {
 // skips both ways.
 func Standard() Config {
 	c := Linkerd()
+	c.Fallback = false // what was asked for by name is never replaced
 	c.InboundPort = StandardInboundPort
 	c.OutboundPort = StandardOutboundPort
 	c.ProxyUID = StandardProxyUID
@@ -33,7 +34,7 @@ func Standard() Config {
 
 // Linkerd returns the values that hold under Linkerd's names, where every
 // list that is not given is empty. The inbound port, the outbound port and
-// the proxy's uid are unset: Validate asks for them.
+// the proxy's uid are unset: Validate asks for the ports, and for a uid or gid.
 //
 // Linkerd's program takes iptables-legacy where neither a mode nor a binary
 // is given. Here that is auto, because many nodes and images have no legacy
@@ -47,6 +48,7 @@ func Linkerd() Config {
 		IPv6:         true,
 		Backend:      BackendAuto,
 		IptablesMode: ModeAuto,
+		Fallback:     true,
 		LockTimeout:  DefaultLockTimeout,
 	}
 }

@@ -106,8 +106,6 @@ func TestFileRejects(t *testing.T) {
 		{"backend: off", "file x.yaml: backend: got the boolean false: want auto, nftables or iptables"},
 		{"lock-timeout: 5", `file x.yaml: lock-timeout: got the number "5": want a duration such as 5s or 500ms`},
 		{"timeout-close-wait-secs: [5]", "file x.yaml: timeout-close-wait-secs: got a list: want whole seconds, 0 or more"},
-		{"skip-ports: [80, \"\"]", `file x.yaml: skip-ports: "80," has an empty entry (number 2): want ports separated by single commas`},
-		{"skip-ports: [80, null]", `file x.yaml: skip-ports: "80," has an empty entry (number 2): want ports separated by single commas`},
 		{"skip-ports: [80, 80.5]", `file x.yaml: skip-ports: "80.5" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
 		{"proxy-uid: 0x10", `file x.yaml: proxy-uid: "0x10" is not a user or group id: want a number from 0 to 4294967294, or -1 for none`},
 		{strings.Repeat("#", maxFile+1), "file x.yaml is larger than 8 MiB: want a file of settings"},

@@ -48,44 +48,44 @@ func (v *flagValue) String() string { return v.initial }
 // Type returns the word that stands for the value in --help.
 func (v *flagValue) Type() string { return v.kind }
 
-// BindFlags defines on fs a flag for every setting, --config, and Linkerd's
-// names for the same. Linkerd's names are hidden: the help of ours mentions
-// them. The one-letter flags in taken are left to the caller.
-func BindFlags(fs *pflag.FlagSet, names Names, taken string) *Flags {
+// BindFlags defines on fs a flag for every setting by shunt's name and one by
+// Linkerd's, and --config. The names under which the program was called are
+// shown, the others are hidden. Linkerd's one-letter flags exist under Linkerd's
+// names only: under ours -f is a file and -o the output.
+func BindFlags(fs *pflag.FlagSet, names Names) *Flags {
 	f := &Flags{names: names, settings: Settings()}
 	initial := names.defaults()
 	for _, s := range f.settings {
-		if strings.Contains(taken, s.Shorthand) {
-			s.Shorthand = ""
-		}
-		help := s.Help
-		if s.Linkerd != "" {
-			help += " (Linkerd: --" + s.Linkerd + ")"
-		}
 		kind := s.Kind.String()
 		if s.Kind == KindChoice {
 			kind = strings.Join(s.Choices, "|")
 		}
-		f.define(fs, s, s.Name, &flagValue{f, s.Name, kind, f.initial(s, &initial)}, help)
-		if s.Linkerd != "" {
-			f.define(fs, Setting{Kind: s.Kind}, s.Linkerd, &flagValue{f, s.Linkerd, kind, ""}, s.Help).Hidden = true
+		name, other, help, letter := s.Name, s.Linkerd, s.Help, ""
+		switch {
+		case names == LinkerdNames:
+			letter = s.Shorthand
+			if other != "" {
+				name, other = other, name
+			}
+		case other != "":
+			help += " (Linkerd: --" + other + ")"
+		}
+		flags := []*pflag.Flag{fs.VarPF(&flagValue{f, name, kind, f.initial(s, &initial)}, name, letter, help)}
+		if other != "" {
+			flags = append(flags, fs.VarPF(&flagValue{f, other, kind, ""}, other, "", s.Help))
+			flags[1].Hidden = true
+		}
+		for _, flag := range flags {
+			if s.Kind == KindBool {
+				flag.NoOptDefVal = "true"
+			}
 		}
 	}
-	f.define(fs, Setting{}, flagConfig, &flagValue{f, flagConfig, "file", ""},
-		"read settings from this YAML or JSON file, - for standard input")
+	fs.Var(&flagValue{f, flagConfig, "file", ""}, flagConfig, "read settings from this YAML or JSON file, - for standard input")
 	for _, name := range []string{flagBinPath, flagSaveBinPath} {
-		f.define(fs, Setting{}, name, &flagValue{f, name, "command", ""},
-			"Linkerd's older form of --"+settingIptablesMode).Hidden = true
+		fs.VarPF(&flagValue{f, name, "command", ""}, name, "", "Linkerd's older form of --"+settingIptablesMode).Hidden = true
 	}
 	return f
-}
-
-func (f *Flags) define(fs *pflag.FlagSet, s Setting, name string, v *flagValue, help string) *pflag.Flag {
-	flag := fs.VarPF(v, name, s.Shorthand, help)
-	if s.Kind == KindBool {
-		flag.NoOptDefVal = "true"
-	}
-	return flag
 }
 
 // initial returns the default that --help shows: none where nothing is set.

@@ -29,7 +29,7 @@ func FuzzPorts(f *testing.F) {
 		if again, err := ParsePorts(set.String()); err != nil || !slices.Equal(again, set) {
 			t.Fatalf("%q became %q, which reads back as %v, %v", text, set, again, err)
 		}
-		given, _ := parseSpans(text, portNumbers())
+		given, _, _ := parseSpans(text, portNumbers())
 		for _, edge := range edges(given, 65535) {
 			if set.Contains(uint16(edge)) != within(given, edge) {
 				t.Fatalf("%q became %q: they differ on %d", text, set, edge)
@@ -60,7 +60,7 @@ func FuzzIDs(f *testing.F) {
 		if again, err := ParseIDs(set.String()); err != nil || !slices.Equal(again, set) {
 			t.Fatalf("%q became %q, which reads back as %v, %v", text, set, again, err)
 		}
-		given, _ := parseSpans(text, userIDs())
+		given, _, _ := parseSpans(text, userIDs())
 		for _, edge := range edges(given, uint32(MaxID)) {
 			if set.Contains(ID(edge)) != within(given, edge) {
 				t.Fatalf("%q became %q: they differ on %d", text, set, edge)

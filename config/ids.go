@@ -14,7 +14,7 @@ func userIDs() numbering {
 // ParseIDs reads a comma list of user ids N and inclusive ranges A-B, 0 to
 // MaxID, by the rules of ParsePorts.
 func ParseIDs(text string) (IDSet, error) {
-	spans, err := parseSpans(text, userIDs())
+	spans, _, err := parseSpans(text, userIDs())
 	if err != nil {
 		return nil, err
 	}

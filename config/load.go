@@ -10,7 +10,7 @@ import (
 type layer [][]Value
 
 // Load reads all layers: defaults, then the file of --config, then SHUNT_*
-// variables, then flags. Of each setting the highest layer that gives it
+// variables (under shunt's names only), then flags. Of each setting the highest layer that gives it
 // counts, and a list that one layer gives several times is put together.
 // skip-ports, by the same rule, adds to what both skip lists have at the end.
 // An InputError says which value is wrong; every given value is checked, also
@@ -28,8 +28,10 @@ func (f *Flags) Load(lookupEnv func(string) (string, bool), stdin io.Reader) (Co
 	if err != nil {
 		return Config{}, err
 	}
-	environment, warnings := envLayer(lookupEnv, f.settings)
-	c.Warnings = append(c.Warnings, warnings...)
+	environment := make(layer, len(f.settings))
+	if f.names == ShuntNames {
+		environment, c.Warnings = envLayer(lookupEnv, f.settings)
+	}
 	flags, err := f.values()
 	if err != nil {
 		return Config{}, err

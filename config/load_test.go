@@ -27,7 +27,7 @@ type layers struct {
 func (l layers) load(t *testing.T) (Config, error) {
 	t.Helper()
 	fs := pflag.NewFlagSet("shunt", pflag.ContinueOnError)
-	f := BindFlags(fs, l.names, "")
+	f := BindFlags(fs, l.names)
 	args := l.args
 	if l.file != "" {
 		args = append([]string{"--config", "-"}, args...)
@@ -84,10 +84,10 @@ func TestLayers(t *testing.T) {
 			},
 		},
 		{
-			name:  "shorthands",
-			given: layers{args: []string{"-p", "1", "-o2", "-u", "-1", "-g=3", "-r", "80"}},
-			want:  map[string]string{"inbound-port": "1", "outbound-port": "2", "proxy-uid": "-1", "proxy-gid": "3", "ports-to-redirect": "80"},
-			sources: Sources{"inbound-port": "flag --inbound-port", "outbound-port": "flag --outbound-port", "proxy-uid": "flag --proxy-uid",
+			name:  "Linkerd's one-letter flags stand for Linkerd's names",
+			given: layers{names: LinkerdNames, args: []string{"-p", "1", "-o2", "--proxy-uid", "5", "-g=3", "--ports-to-redirect", "80"}},
+			want:  map[string]string{"inbound-port": "1", "outbound-port": "2", "proxy-uid": "5", "proxy-gid": "3", "ports-to-redirect": "80"},
+			sources: Sources{"inbound-port": "flag --incoming-proxy-port", "outbound-port": "flag --outgoing-proxy-port", "proxy-uid": "flag --proxy-uid",
 				"proxy-gid": "flag --proxy-gid", "ports-to-redirect": "flag --ports-to-redirect"},
 		},
 		{
@@ -104,7 +104,7 @@ func TestLayers(t *testing.T) {
 		},
 		{
 			name:    "of a repeated single value the last counts",
-			given:   layers{args: []string{"-p", "1", "--incoming-proxy-port", "2"}},
+			given:   layers{args: []string{"--inbound-port", "1", "--incoming-proxy-port", "2"}},
 			want:    map[string]string{"inbound-port": "2"},
 			sources: Sources{"inbound-port": "flag --incoming-proxy-port"},
 		},
@@ -242,16 +242,15 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		{flag("--skip-inbound-ports", "abc"), `flag --skip-inbound-ports: "abc"` + notPort},
 		{flag("--skip-ports", "80-"), `flag --skip-ports: "80-"` + notPort},
 		{flag("--skip-ports", "200-100"), `flag --skip-ports: "200-100" is a descending range: want the lower port first, 100-200`},
-		{flag("--skip-ports", "80", "--skip-ports", "80,,81"), `flag --skip-ports: "80,,81" has an empty entry (number 2): want ports separated by single commas`},
-		{flag("-r", "99999"), `flag --ports-to-redirect: "99999"` + notPort},
-		{flag("-p", "0"), `flag --inbound-port: "0"` + notOnePort},
-		{flag("-p", "70000"), `flag --inbound-port: "70000"` + notOnePort},
-		{flag("-p", "70000", "-p", "80"), `flag --inbound-port: "70000"` + notOnePort},
-		{flag("--incoming-proxy-port", "70000", "-p", "80"), `flag --incoming-proxy-port: "70000"` + notOnePort},
+		{flag("--ports-to-redirect", "99999"), `flag --ports-to-redirect: "99999"` + notPort},
+		{flag("--inbound-port", "0"), `flag --inbound-port: "0"` + notOnePort},
+		{flag("--inbound-port", "70000"), `flag --inbound-port: "70000"` + notOnePort},
+		{flag("--inbound-port", "70000", "--inbound-port", "80"), `flag --inbound-port: "70000"` + notOnePort},
+		{flag("--incoming-proxy-port", "70000", "--inbound-port", "80"), `flag --incoming-proxy-port: "70000"` + notOnePort},
 		{flag("--outgoing-proxy-port="), `flag --outgoing-proxy-port: ""` + notOnePort},
-		{flag("-u", "-5"), `flag --proxy-uid: "-5"` + notID},
-		{flag("-u", "abc"), `flag --proxy-uid: "abc"` + notID},
-		{flag("-g", "4294967295"), `flag --proxy-gid: "4294967295"` + notID},
+		{flag("--proxy-uid", "-5"), `flag --proxy-uid: "-5"` + notID},
+		{flag("--proxy-uid", "abc"), `flag --proxy-uid: "abc"` + notID},
+		{flag("--proxy-gid", "4294967295"), `flag --proxy-gid: "4294967295"` + notID},
 		{flag("--subnets-to-ignore", "300.1.1.1/8"), `flag --subnets-to-ignore: "300.1.1.1/8" is not a subnet: want CIDR such as 10.0.0.0/8 or fd00::/8, or an address`},
 		{flag("--skip-outbound-subnets", "10.0.0.1/33"), `flag --skip-outbound-subnets: "10.0.0.1/33" is not a subnet: want CIDR such as 10.0.0.0/8 or fd00::/8, or an address`},
 		{flag("--skip-outbound-uids", "root"), `flag --skip-outbound-uids: "root" is not a user id: want a number from 0 to 4294967294 or a range such as 1000-1999`},
@@ -276,7 +275,8 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		{flag("-x"), `unknown flag -x: see --help`},
 		{flag("-xyz"), `unknown flag -x in -xyz: see --help`},
 		{flag("--backend"), `flag needs an argument: --backend`},
-		{flag("-p"), `flag needs an argument: 'p' in -p`},
+		{flag("--inbound-port"), "flag needs an argument: --inbound-port"},
+		{flag("-p", "80"), "unknown flag -p: see --help"},
 		{env("SHUNT_SKIP_PORTS", "80,99999"), `environment SHUNT_SKIP_PORTS: "99999"` + notPort},
 		{env("SHUNT_BACKEND", ""), `environment SHUNT_BACKEND: "" is not known: want auto, nftables or iptables`},
 		{
@@ -284,7 +284,7 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 			`standard input: skip-ports: "99999"` + notPort,
 		},
 		{
-			layers{file: "proxy-uid: -5\n", args: []string{"-u", "80"}},
+			layers{file: "proxy-uid: -5\n", args: []string{"--proxy-uid", "80"}},
 			`standard input: proxy-uid: "-5"` + notID,
 		},
 	} {
@@ -383,10 +383,10 @@ func TestAFlagGivenOftenIsMergedOnce(t *testing.T) {
 func TestHelpShowsOurNamesAndMentionsLinkerds(t *testing.T) {
 	t.Parallel()
 	fs := pflag.NewFlagSet("shunt", pflag.ContinueOnError)
-	BindFlags(fs, ShuntNames, "")
+	BindFlags(fs, ShuntNames)
 	help := fs.FlagUsages()
 	for _, want := range []string{
-		"  -p, --inbound-port port ", "(Linkerd: --incoming-proxy-port) (default 4143)\n",
+		"      --inbound-port port ", "(Linkerd: --incoming-proxy-port) (default 4143)\n",
 		"      --backend auto|nftables|iptables ", "(default auto)\n",
 		"--skip-inbound-ports ports ", "(default 4190-4191,4567-4568)\n",
 		"      --ipv6 ", "(default true)\n", "--config file",
@@ -404,17 +404,64 @@ func TestHelpShowsOurNamesAndMentionsLinkerds(t *testing.T) {
 	}
 }
 
-func TestOneLetterFlagsCanBeLeftToTheCaller(t *testing.T) {
+func TestHelpUnderLinkerdsNamesShowsLinkerds(t *testing.T) {
+	t.Parallel()
+	fs := pflag.NewFlagSet("proxy-init", pflag.ContinueOnError)
+	BindFlags(fs, LinkerdNames)
+	help := fs.FlagUsages()
+	for _, want := range []string{"  -p, --incoming-proxy-port port ", "  -o, --outgoing-proxy-port port ", "      --inbound-ports-to-ignore ports ", "      --ipv6 "} {
+		if !strings.Contains(help, want) {
+			t.Errorf("no %q in\n%s", want, help)
+		}
+	}
+	if strings.Contains(help, "--inbound-port ") || strings.Contains(help, "Linkerd: ") {
+		t.Errorf("shunt's names are shown in\n%s", help)
+	}
+}
+
+func TestOneLetterFlagsAreTheCallersUnderShuntsNames(t *testing.T) {
 	t.Parallel()
 	fs := pflag.NewFlagSet("shunt", pflag.ContinueOnError)
 	fs.StringP("output", "o", "", "format")
-	f := BindFlags(fs, ShuntNames, "o")
-	if err := fs.Parse([]string{"-o", "table", "-p", "80", "--outgoing-proxy-port", "81"}); err != nil {
+	f := BindFlags(fs, ShuntNames)
+	if err := fs.Parse([]string{"-o", "table", "--inbound-port", "80", "--outgoing-proxy-port", "81"}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := f.Load(func(string) (string, bool) { return "", false }, nil)
 	if err != nil || c.InboundPort != 80 || c.OutboundPort != 81 {
 		t.Errorf("ports %d and %d, %v", c.InboundPort, c.OutboundPort, err)
+	}
+}
+
+// A Deployment's environment is inherited by its init container, and Linkerd's
+// program reads none.
+func TestUnderLinkerdsNamesTheEnvironmentDoesNotCount(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"SHUNT_SKIP_OUTBOUND_PORTS": "1-65535", "SHUNT_ADMIN_PORT": "tcp://10.0.0.1:80", "SHUNT_PROXY_UID": "root"}
+	c, err := layers{names: LinkerdNames, args: []string{"-p", "4143", "-o", "4140", "-u", "2102"}, env: env}.load(t)
+	if err != nil || len(c.SkipOutboundPorts) > 0 || len(c.Warnings) > 0 {
+		t.Errorf("it skips outbound %s, %v, %q", c.SkipOutboundPorts, err, c.Warnings)
+	}
+}
+
+func TestEmptyEntriesAreIgnoredWithAWarning(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args, want, warning string
+	}{
+		{"--inbound-ports-to-ignore 3306,", "3306", `flag --inbound-ports-to-ignore: "3306," has an empty entry, which is ignored`},
+		{"--inbound-ports-to-ignore ,3306,,80", "80,3306", `flag --inbound-ports-to-ignore: ",3306,,80" has 2 empty entries, which are ignored`},
+		{"--inbound-ports-to-ignore ,", "", `flag --inbound-ports-to-ignore: "," has 2 empty entries, which are ignored`},
+		{"--inbound-ports-to-ignore 3306", "3306", ""},
+	} {
+		c, err := layers{names: LinkerdNames, args: strings.Fields(tt.args)}.load(t)
+		if got := strings.Join(c.Warnings, "; "); err != nil || c.SkipInboundPorts.String() != tt.want || got != tt.warning {
+			t.Errorf("%s: %s, %v, warning %s", tt.args, c.SkipInboundPorts, err, got)
+		}
+	}
+	c, err := layers{args: []string{"--skip-subnets", "10.0.0.1/8,", "--skip-outbound-uids", ",7", "--skip-ports", "80,"}}.load(t)
+	if err != nil || c.SkipSubnets.String() != "10.0.0.0/8" || c.SkipOutboundUIDs.String() != "7" || len(c.Warnings) != 4 {
+		t.Errorf("%s and %s, %v, %q", c.SkipSubnets, c.SkipOutboundUIDs, err, c.Warnings)
 	}
 }
 

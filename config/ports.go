@@ -12,11 +12,11 @@ func portNumbers() numbering {
 }
 
 // ParsePorts reads a comma list of ports N and inclusive ranges A-B, 0 to
-// 65535, with spaces trimmed. An empty text is an empty set. Overlapping,
-// touching and repeated entries are merged. An error names the first bad
+// 65535, with spaces trimmed. An empty text is an empty set, empty entries are
+// ignored. Overlapping, touching and repeated entries are merged. An error names the first bad
 // entry and what would be right.
 func ParsePorts(text string) (PortSet, error) {
-	spans, err := parseSpans(text, portNumbers())
+	spans, _, err := parseSpans(text, portNumbers())
 	if err != nil {
 		return nil, err
 	}

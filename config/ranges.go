@@ -21,17 +21,19 @@ type numbering struct {
 }
 
 // parseSpans reads a comma list of N or A-B. Spaces around entries and
-// numbers do not count, an empty text is an empty list. The result is in the
-// order of the text and may overlap.
-func parseSpans(text string, n numbering) ([]span, error) {
+// numbers do not count, an empty text is an empty list. Empty entries are
+// passed over, as Linkerd does, and counted. The result is in the order of the
+// text and may overlap.
+func parseSpans(text string, n numbering) (spans []span, empty int, err error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, nil
+		return nil, 0, nil
 	}
-	spans := make([]span, 0, min(strings.Count(text, ",")+1, 1<<16)) // a file of commas gets no more
+	spans = make([]span, 0, min(strings.Count(text, ",")+1, 1<<16)) // a file of commas gets no more
 	for entry := range strings.SplitSeq(text, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
-			return nil, emptyEntry(text, len(spans), n.one+"s")
+			empty++
+			continue
 		}
 		low, high, isRange := strings.Cut(entry, "-")
 		first, okFirst := n.parse(low)
@@ -41,21 +43,24 @@ func parseSpans(text string, n numbering) ([]span, error) {
 		}
 		switch {
 		case !okFirst || !okLast:
-			return nil, fmt.Errorf("%s is not a %s: want a number from 0 to %d or a range such as %s",
+			return nil, 0, fmt.Errorf("%s is not a %s: want a number from 0 to %d or a range such as %s",
 				quote(entry), n.one, n.max, n.example)
 		case first > last:
-			return nil, fmt.Errorf("%s is a descending range: want the lower %s first, %d-%d",
+			return nil, 0, fmt.Errorf("%s is a descending range: want the lower %s first, %d-%d",
 				quote(entry), n.one, last, first)
 		}
 		spans = append(spans, span{first, last})
 	}
-	return spans, nil
+	return spans, empty, nil
 }
 
-// emptyEntry is the error for nothing between two commas, or beside one.
-func emptyEntry(text string, index int, what string) error {
-	return fmt.Errorf("%s has an empty entry (number %d): want %s separated by single commas",
-		quote(text), index+1, what)
+// emptyRemark is the warning on entries with nothing between two commas, or
+// beside one.
+func emptyRemark(text string, empty int) string {
+	if empty == 1 {
+		return quote(text) + " has an empty entry, which is ignored"
+	}
+	return fmt.Sprintf("%s has %d empty entries, which are ignored", quote(text), empty)
 }
 
 func (n numbering) parse(text string) (uint32, bool) {

@@ -66,9 +66,6 @@ func TestParsePortsRejects(t *testing.T) {
 		{"a fraction", "80.5", `"80.5"` + notPort},
 		{"spaces for commas", "80 443", `"80 443"` + notPort},
 		{"a descending range", "200-100", `"200-100" is a descending range: want the lower port first, 100-200`},
-		{"nothing between commas", "80,,81", `"80,,81" has an empty entry (number 2): want ports separated by single commas`},
-		{"a trailing comma", "80,", `"80," has an empty entry (number 2): want ports separated by single commas`},
-		{"a lone comma", ",", `"," has an empty entry (number 1): want ports separated by single commas`},
 		{"a line break in the error stays on one line", "8\n0", `"8\n0"` + notPort},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -83,7 +80,7 @@ func TestParsePortsRejects(t *testing.T) {
 
 func TestErrorDoesNotRepeatAMegabyte(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{strings.Repeat("é", 1<<20), "x" + strings.Repeat("é", 1<<20), strings.Repeat("80,", 1<<18) + ",80"} {
+	for _, text := range []string{strings.Repeat("é", 1<<20), "x" + strings.Repeat("é", 1<<20), strings.Repeat("80,", 1<<18) + "8x"} {
 		_, err := ParsePorts(text)
 		if err == nil || len(err.Error()) > 300 {
 			t.Errorf("want a short error, got one of %d bytes", len(err.Error()))
@@ -150,7 +147,6 @@ func TestParseIDs(t *testing.T) {
 		"4294967295": `"4294967295" is not a user id: want a number from 0 to 4294967294 or a range such as 1000-1999`,
 		"root":       `"root" is not a user id: want a number from 0 to 4294967294 or a range such as 1000-1999`,
 		"2-1":        `"2-1" is a descending range: want the lower user id first, 1-2`,
-		"1,,2":       `"1,,2" has an empty entry (number 2): want user ids separated by single commas`,
 	} {
 		if set, err := ParseIDs(text); err == nil || err.Error() != want {
 			t.Errorf("ParseIDs(%q) = %q, %v\nwant %s", text, set, err, want)

@@ -12,7 +12,9 @@ import (
 // as /32 or /128) of both families, with spaces trimmed. An empty text is an
 // empty set. The result is merged into disjoint prefixes.
 //
-// Host bits are cut off, with a warning each. An IPv4-mapped IPv6 subnet
+// Host bits are cut off, with a warning each; empty entries are ignored, with
+// one. 0.0.0.0 and :: without a prefix length are errors: one is no address of
+// a peer, and who writes it means all addresses. An IPv4-mapped IPv6 subnet
 // (::ffff:10.0.0.0/104) is the IPv4 subnet that it stands for, since packets
 // with such addresses are IPv4 on the wire (RFC 4291, section 2.5.5.2); one
 // that reaches beyond the mapped addresses is an error, and so is a zone,
@@ -30,10 +32,12 @@ func parsePrefixes(text string) (prefixes []netip.Prefix, warnings []string, err
 	if strings.TrimSpace(text) == "" {
 		return nil, nil, nil
 	}
+	empty := 0
 	for entry := range strings.SplitSeq(text, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
-			return nil, nil, emptyEntry(text, len(prefixes), "subnets")
+			empty++
+			continue
 		}
 		given, err := parsePrefix(entry)
 		if err != nil {
@@ -45,18 +49,22 @@ func parsePrefixes(text string) (prefixes []netip.Prefix, warnings []string, err
 		}
 		prefixes = append(prefixes, masked)
 	}
+	if empty > 0 {
+		warnings = slices.Insert(warnings, 0, emptyRemark(text, empty))
+	}
 	return prefixes, warnings, nil
 }
 
 func parsePrefix(entry string) (netip.Prefix, error) {
-	var prefix netip.Prefix
-	var err error
-	if strings.Contains(entry, "/") {
-		prefix, err = netip.ParsePrefix(entry)
-	} else {
+	prefix, err := netip.ParsePrefix(entry)
+	if !strings.Contains(entry, "/") {
 		var addr netip.Addr
 		addr, err = netip.ParseAddr(entry)
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
+		if addr.IsUnspecified() {
+			return prefix, fmt.Errorf("%s is one address that no peer has: want %s/0 for every address, or %[2]s/%d for this one",
+				quote(entry), addr, addr.BitLen())
+		}
 	}
 	if strings.Contains(entry, "%") {
 		return prefix, fmt.Errorf("%s has a zone: want an address or subnet without one, such as fe80::/10", quote(entry))

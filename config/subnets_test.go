@@ -72,7 +72,8 @@ func TestParseSubnetsRejects(t *testing.T) {
 		"10.0.0.1-10.0.0.9":    `"10.0.0.1-10.0.0.9"` + notSubnet,
 		"fe80::1%eth0":         `"fe80::1%eth0" has a zone: want an address or subnet without one, such as fe80::/10`,
 		"fe80::%eth0/10":       `"fe80::%eth0/10" has a zone: want an address or subnet without one, such as fe80::/10`,
-		"10.0.0.0/8,,::1":      `"10.0.0.0/8,,::1" has an empty entry (number 2): want subnets separated by single commas`,
+		"10.0.0.0/8,0.0.0.0":   `"0.0.0.0" is one address that no peer has: want 0.0.0.0/0 for every address, or 0.0.0.0/32 for this one`,
+		"::":                   `"::" is one address that no peer has: want ::/0 for every address, or ::/128 for this one`,
 		"::ffff:10.0.0.0/90":   `"::ffff:10.0.0.0/90" is wider than all IPv4-mapped addresses: want an IPv4 subnet such as 10.0.0.0/8, or a prefix length of at least 96`,
 		"10.0.0.0/8 fd00::/16": `"10.0.0.0/8 fd00::/16"` + notSubnet,
 	} {

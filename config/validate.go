@@ -45,22 +45,23 @@ func (c Config) checkPorts() error {
 // checkLoop refuses rules under which the proxy's own connections come back
 // to it for ever.
 func (c Config) checkLoop() error {
-	uid, given := c.Sources[settingProxyUID]
 	switch {
-	case c.ProxyUID == NoID && !given:
-		// Linkerd's program asks for it too, whatever else is exempt.
-		return inputf("the proxy's user id is not set: give --proxy-uid, or --proxy-uid -1 with --proxy-gid")
 	case c.ProxyUID < NoID || c.ProxyUID > MaxID:
 		return inputf("proxy-uid %d is no user id: want 0 to %d, or -1 for none", int64(c.ProxyUID), int64(MaxID))
 	case c.ProxyGID < NoID || c.ProxyGID > MaxID:
 		return inputf("proxy-gid %d is no group id: want 0 to %d, or -1 for none", int64(c.ProxyGID), int64(MaxID))
 	case c.ProxyUID != NoID || c.ExemptGID() != NoID:
 		return nil
-	case c.ProxyGID == 0:
-		return inputf("proxy-uid is -1 (%s) and proxy-gid 0 (%s) exempts nothing, so the proxy's own connections would be redirected to it in a loop: give --proxy-uid or another --proxy-gid",
-			uid, c.Sources.Of(settingProxyGID))
 	}
-	return inputf("proxy-uid is -1 (%s) and there is no proxy-gid, so the proxy's own connections would be redirected to it in a loop: give --proxy-uid or --proxy-gid", uid)
+	const loop = ", so the proxy's own connections would be redirected to it in a loop: give --proxy-uid or"
+	uid, given := c.Sources[settingProxyUID]
+	switch {
+	case c.ProxyGID == 0:
+		return inputf("there is no proxy-uid, and proxy-gid 0 (%s) exempts nothing"+loop+" another --proxy-gid", c.Sources.Of(settingProxyGID))
+	case !given:
+		return inputf("there is neither a proxy-uid nor a proxy-gid" + loop + " --proxy-gid")
+	}
+	return inputf("proxy-uid is -1 (%s) and there is no proxy-gid"+loop+" --proxy-gid", uid)
 }
 
 func (c Config) checkBackend() error {

@@ -57,12 +57,12 @@ func (s Setting) Set(c *Config, values ...Value) error {
 		}
 	case *PortSet:
 		var spans []span
-		if spans, err = allSpans(values, portNumbers()); err == nil {
+		if spans, err = c.allSpans(values, portNumbers()); err == nil {
 			*field = portSet(spans)
 		}
 	case *IDSet:
 		var spans []span
-		if spans, err = allSpans(values, userIDs()); err == nil {
+		if spans, err = c.allSpans(values, userIDs()); err == nil {
 			*field = idSet(spans)
 		}
 	case *SubnetSet:
@@ -111,7 +111,7 @@ func (s Setting) sourceOf(values []Value) Source {
 }
 
 func (s Setting) addToBoth(c *Config, both bothLists, values []Value) error {
-	spans, err := allSpans(values, portNumbers())
+	spans, err := c.allSpans(values, portNumbers())
 	if err != nil {
 		return err
 	}
@@ -141,15 +141,21 @@ func setLast[T any](field *T, values []Value, parse func(string) (T, error)) err
 	return nil
 }
 
-func allSpans(values []Value, n numbering) ([]span, error) {
+// allSpans puts the lists of one layer together, and remarks on empty entries.
+func (c *Config) allSpans(values []Value, n numbering) ([]span, error) {
 	var all []span
+	var remarks []string
 	for _, v := range values {
-		spans, err := parseSpans(v.Text, n)
+		spans, empty, err := parseSpans(v.Text, n)
 		if err != nil {
 			return nil, v.fault(err)
 		}
+		if empty > 0 {
+			remarks = append(remarks, fmt.Sprintf("%s: %s", v.place(), emptyRemark(v.Text, empty)))
+		}
 		all = append(all, spans...)
 	}
+	c.Warnings = slices.Concat(c.Warnings, remarks)
 	return all, nil
 }
 

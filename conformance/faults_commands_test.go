@@ -135,6 +135,33 @@ func TestNoCommands(t *testing.T) {
 	}
 }
 
+// TestLinkerdsIptablesModeWithoutItsCommands: Linkerd's program falls back to
+// what there is, so that its configuration works on nodes without the binaries
+// that it names. What is asked for by shunt's own names is never replaced.
+func TestLinkerdsIptablesModeWithoutItsCommands(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"legacy", "plain"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, variants()[0])
+			run := func(name string, args ...string) result {
+				return command{name: name, args: append(args, "--iptables-mode", mode, "--log-format", "json"), env: []string{"PATH=/nowhere"},
+					launch: &launch{Mounts: []mount{{Kind: "empty", Target: "/usr/sbin"}}}}.run(t, s.ns)
+			}
+			asked := map[string]string{"legacy": "iptables-legacy", "plain": "iptables"}[mode]
+			run("shunt", "init").failed(t, 2, "find "+asked+"-", "install the iptables package")
+			linkerd := []string{"-p", "4143", "-o", "4140", "-u", "2102"}
+			run("proxy-init", append(linkerd, "--backend", "iptables")...).failed(t, 2, "find "+asked+"-")
+			live(t, s.ns).equals(t, snapshot{})
+
+			r := run("proxy-init", linkerd...)
+			if rep := r.report(t); r.code != 0 || rep.Backend != "nftables" || !strings.Contains(r.stdout, asked+" was asked for and cannot be used here") {
+				t.Errorf("exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
 // TestLegacyRulesWithoutCommand has rules in legacy iptables, and no command
 // to see or remove them with: that must not pass for "nothing there".
 func TestLegacyRulesWithoutCommand(t *testing.T) {

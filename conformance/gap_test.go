@@ -177,7 +177,7 @@ func gapPlans(t testing.TB) []plan.Plan {
 func planOf(t testing.TB, flags []string) plan.Plan {
 	t.Helper()
 	fs := pflag.NewFlagSet("init", pflag.ContinueOnError)
-	settings := config.BindFlags(fs, config.ShuntNames, "")
+	settings := config.BindFlags(fs, config.ShuntNames)
 	if err := fs.Parse(flags); err != nil {
 		t.Fatal(err)
 	}

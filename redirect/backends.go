@@ -85,16 +85,32 @@ func (b *backends) candidates() []apply.Candidate {
 			ipt(iptables.ModeNFT, "iptables-nft", "iptables was asked for; its nft variant comes first"),
 			ipt(iptables.ModeLegacy, "iptables-legacy", "iptables was asked for, and its nft variant cannot be used"),
 		}
-	case backend == config.BackendIptables && mode == config.ModePlain:
-		return []apply.Candidate{ipt(mode, "iptables", "asked for by name")}
 	case backend == config.BackendIptables:
-		return []apply.Candidate{ipt(mode, "iptables-"+mode, "asked for by name")}
+		name := "iptables-" + mode
+		if mode == config.ModePlain {
+			name = "iptables"
+		}
+		list := []apply.Candidate{ipt(mode, name, "asked for by name")}
+		if note != "" && b.cfg.Fallback {
+			list = append(list, b.fallback(name))
+		}
+		return list
 	}
 	return []apply.Candidate{
 		nft("auto: the first choice"),
 		ipt(iptables.ModeNFT, "iptables-nft", "auto: nftables cannot be used"),
 		ipt(iptables.ModeLegacy, "iptables-legacy", "auto: neither nftables nor iptables-nft can be used"),
 	}
+}
+
+// fallback is the nftables backend in the place of iptables' binaries that
+// Linkerd's configuration names. Linkerd's own program then takes those that
+// there are, first of all nf_tables' own.
+func (b *backends) fallback(name string) apply.Candidate {
+	return apply.Candidate{Name: nftables.Name, Reason: name + " cannot be used", Open: func() (apply.Backend, error) {
+		b.opt.Log.Warn(name + " was asked for and cannot be used here: using shunt's nftables backend, which needs no binaries")
+		return b.nftables()
+	}}
 }
 
 // owners returns every place where rules of ours can be. A kernel without

@@ -32,7 +32,7 @@ trouble. Nothing is written. It needs CAP_NET_ADMIN.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context()) },
 	}
 	bindFormat(cmd.Flags(), &r.format, "text", "text (unified diff) or json")
-	r.bind(cmd, s, "o")
+	r.bind(cmd, s)
 	r.target.bind(cmd.Flags())
 	return cmd
 }

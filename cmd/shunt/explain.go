@@ -49,7 +49,7 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 	fs.BoolVar(&r.live, "live", false, "explain by the live rules of a network namespace, with their packet counters")
 	r.target.bind(fs)
 	r.workloads.bind(fs)
-	r.bind(cmd, s, "o")
+	r.bind(cmd, s)
 	return cmd
 }
 

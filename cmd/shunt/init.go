@@ -47,11 +47,15 @@ run are taken over. It needs CAP_NET_ADMIN, and for iptables-legacy CAP_NET_RAW.
 		cmd.Example = "  proxy-init -p 4143 -o 4140 -u 2102 --inbound-ports-to-ignore 4190,4191"
 	}
 	fs := cmd.Flags()
-	r.bind(cmd, s, "")
+	r.bind(cmd, s)
 	r.target.bind(fs)
 	fs.BoolVar(&r.dryRun, "dry-run", false, "print the rules that would be applied, and write nothing")
 	fs.BoolVar(&r.dryRun, "simulate", false, "Linkerd's name of --dry-run")
-	fs.BoolVarP(&r.useWait, "use-wait-flag", "w", false, "accepted for Linkerd: shunt always waits for the xtables lock, up to --lock-timeout")
+	wait := ""
+	if s.linkerd {
+		wait = "w"
+	}
+	fs.BoolVarP(&r.useWait, "use-wait-flag", wait, false, "accepted for Linkerd: shunt always waits for the xtables lock, up to --lock-timeout")
 	hidden(fs, "simulate", "use-wait-flag")
 	return cmd
 }

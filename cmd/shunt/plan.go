@@ -64,7 +64,7 @@ value came from.`,
 	}
 	bindFormat(cmd.Flags(), &format, formatRules, "rules (loadable text of the chosen backend), nft, iptables, table or json")
 	w.bind(cmd.Flags())
-	r.bind(cmd, s, "o")
+	r.bind(cmd, s)
 	return cmd
 }
 

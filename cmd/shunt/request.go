@@ -24,15 +24,14 @@ type request struct {
 	annotations string
 }
 
-// bind defines the request's flags on a verb. letters are the one-letter
-// flags that the verb uses for itself.
-func (r *request) bind(cmd *cobra.Command, s *system, letters string) {
+// bind defines the request's flags on a verb.
+func (r *request) bind(cmd *cobra.Command, s *system) {
 	r.sys = s
 	names := config.ShuntNames
 	if s.linkerd {
 		names = config.LinkerdNames
 	}
-	r.settings = config.BindFlags(cmd.Flags(), names, letters)
+	r.settings = config.BindFlags(cmd.Flags(), names)
 	cmd.Flags().StringVar(&r.annotations, "annotations-file", "", "merge the pod annotations in this downward API file")
 	r.logs.bind(cmd.Flags())
 }

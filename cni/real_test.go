@@ -116,7 +116,11 @@ func TestProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		legacy := strings.Replace(newer, `"iptables-mode": "nft"`, `"iptables-mode": "legacy"`, 1)
-		execute(t, node, bare, env{"CNI_COMMAND": "STATUS"}, legacy).fails(t, types.ErrPluginNotAvailable, "iptables-legacy")
+		if o := execute(t, node, bare, env{"CNI_COMMAND": "STATUS"}, legacy); o.status != 0 || !strings.Contains(o.stderr, "iptables-legacy was asked for and cannot be used here") {
+			t.Errorf("Linkerd's chart for legacy iptables, without its commands: %s%s", o.stdout, o.stderr)
+		}
+		insisting := strings.Replace(legacy, `"linkerd":`, `"backend":"iptables","linkerd":`, 1)
+		execute(t, node, bare, env{"CNI_COMMAND": "STATUS"}, insisting).fails(t, types.ErrPluginNotAvailable, "iptables-legacy")
 		execute(t, node, bare, env{"CNI_COMMAND": "STATUS"}, newer).ok(t)
 		if rules := ruleset(t, node); rules != "" {
 			t.Errorf("rules on the node:\n%s", rules)

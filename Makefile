@@ -36,8 +36,8 @@ help: ## list the targets
 demo: build ## show shunt at work in a throwaway network namespace (root, or a user namespace)
 	scripts/demo.sh
 
-build: ## build bin/shunt
-	$(BUILD) -o bin/shunt ./cmd/shunt
+build: ## build bin/shunt and bin/shunt-agent
+	$(BUILD) -o bin/ ./cmd/...
 
 .PHONY: $(PLATFORMS:%=bin/%)
 $(PLATFORMS:%=bin/%): bin/linux-%:

@@ -1,0 +1,10 @@
+package install
+
+import "log/slog"
+
+// Log writes a line for each thing that was changed on the node.
+func Log(log *slog.Logger, s Status) {
+	for _, c := range s.Changes {
+		log.Info(string(c.Action), "path", c.Path, "reason", string(c.Reason), "mode", string(s.Mode), "network", s.Network)
+	}
+}

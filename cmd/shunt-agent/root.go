@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"shunt/config"
+)
+
+// exitStatus ends a command with a status and no message.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// run executes the command line and returns the exit status.
+func run(ctx context.Context, s system) int {
+	root := newRoot(&s)
+	root.SetArgs(s.args)
+	root.SetOut(s.stdout)
+	root.SetErr(s.stderr)
+	called, err := root.ExecuteContextC(ctx)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &status):
+		return int(status)
+	}
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), text)
+	if config.IsInput(err) {
+		return exitRejected
+	}
+	return exitFailed
+}
+
+func newRoot(s *system) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "shunt-agent",
+		Short: "shunt-agent puts shunt's CNI plugin on a node and keeps it there",
+	}
+	for _, c := range []*cobra.Command{newInstall(s), newVersion(s)} {
+		root.AddCommand(finish(c))
+	}
+	return finish(root)
+}
+
+// finish sets what is the same for every command: errors are ours to print,
+// and no usage text follows them.
+func finish(cmd *cobra.Command) *cobra.Command {
+	cmd.SilenceErrors = true
+	cmd.SilenceUsage = true
+	cmd.DisableFlagsInUseLine = true
+	cmd.Flags().SortFlags = false
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return config.FlagError(c.Flags(), err) })
+	if cmd.Args == nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return input("unexpected argument %q: see %s --help", args[0], c.CommandPath())
+		}
+	}
+	return cmd
+}
+
+// input is an error of the request: nothing was touched.
+func input(format string, args ...any) error {
+	return &config.InputError{Err: fmt.Errorf(format, args...)}
+}

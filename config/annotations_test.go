@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"strings"
 	"testing"
 )
 
@@ -186,9 +187,9 @@ func TestMergeAnnotationsRejects(t *testing.T) {
 	}
 }
 
-func TestParseAnnotationsFile(t *testing.T) {
+func TestReadAnnotations(t *testing.T) {
 	t.Parallel()
-	got, err := ParseAnnotationsFile([]byte("config.linkerd.io/skip-outbound-ports=\"443\"\n" +
+	got, err := ReadAnnotations(strings.NewReader("config.linkerd.io/skip-outbound-ports=\"443\"\n" +
 		"empty=\"\"\n\nnote=\"two\\nlines, \\\"quoted\\\", a=b, \\u00e9 é\"\nlinkerd.io/skip-ports=\"80, 81\""))
 	want := map[string]string{
 		"config.linkerd.io/skip-outbound-ports": "443", "empty": "",
@@ -197,21 +198,21 @@ func TestParseAnnotationsFile(t *testing.T) {
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v\nwant %v", got, err, want)
 	}
-	if got, err := ParseAnnotationsFile(nil); err != nil || got == nil || len(got) > 0 {
+	if got, err := ReadAnnotations(strings.NewReader("")); err != nil || got == nil || len(got) > 0 {
 		t.Errorf("a pod without annotations: %v, %v", got, err)
 	}
 	for text, want := range map[string]string{
-		"a":                  `line 1 of the annotations is "a": want key="value", as a downward API volume writes it`,
-		"a=\"1\"\nb=2":       `line 2 of the annotations is "b=2": want key="value", as a downward API volume writes it`,
-		"a=\"1":              `line 1 of the annotations is "a=\"1": want key="value", as a downward API volume writes it`,
-		"a='1'":              `line 1 of the annotations is "a='1'": want key="value", as a downward API volume writes it`,
-		"a=`1`":              "line 1 of the annotations is \"a=`1`\": want key=\"value\", as a downward API volume writes it",
-		"=\"1\"":             `line 1 of the annotations is "=\"1\"": want key="value", as a downward API volume writes it`,
-		"a=\"1\"\na=\"1\"":   `line 2 of the annotations repeats "a": want each key once`,
-		"a=\"1\" ":           `line 1 of the annotations is "a=\"1\" ": want key="value", as a downward API volume writes it`,
-		"{\"a\": \"value\"}": `line 1 of the annotations is "{\"a\": \"value\"}": want key="value", as a downward API volume writes it`,
+		"a":                  `line 1 is "a": want key="value", as in a downward API volume`,
+		"a=\"1\"\nb=2":       `line 2 is "b=2": want key="value", as in a downward API volume`,
+		"a=\"1":              `line 1 is "a=\"1": want key="value", as in a downward API volume`,
+		"a='1'":              `line 1 is "a='1'": want key="value", as in a downward API volume`,
+		"a=`1`":              "line 1 is \"a=`1`\": want key=\"value\", as in a downward API volume",
+		"=\"1\"":             `line 1 is "=\"1\"": want key="value", as in a downward API volume`,
+		"a=\"1\"\na=\"1\"":   `line 2 sets "a" a second time: want each key once`,
+		"a=\"1\" ":           `line 1 is "a=\"1\" ": want key="value", as in a downward API volume`,
+		"{\"a\": \"value\"}": `line 1 is "{\"a\": \"value\"}": want key="value", as in a downward API volume`,
 	} {
-		if got, err := ParseAnnotationsFile([]byte(text)); err == nil || err.Error() != want || !IsInput(err) {
+		if got, err := ReadAnnotations(strings.NewReader(text)); err == nil || err.Error() != want || !IsInput(err) {
 			t.Errorf("%v, %v\nwant %s", got, err, want)
 		}
 	}

@@ -1,15 +1,25 @@
 package config
 
 import (
+	"io"
 	"strconv"
 	"strings"
 )
 
-// ParseAnnotationsFile reads a pod's annotations from a file of a downward
-// API volume: one key="value" a line, the value quoted and escaped as Go
-// quotes (Kubernetes, pkg/fieldpath, FormatMap). A line of another form and a
-// key that comes twice are InputErrors that name the line.
-func ParseAnnotationsFile(data []byte) (map[string]string, error) {
+// maxAnnotations bounds a file of annotations. A pod's are at most 256 KiB
+// (k8s.io/apimachinery, TotalAnnotationSizeLimitB), and quoting makes at most
+// four bytes of one.
+const maxAnnotations = 2 << 20
+
+// ReadAnnotations reads a pod's annotations as a downward API volume has them:
+// one key="value" a line, the value quoted and escaped as Go quotes
+// (Kubernetes, pkg/fieldpath, FormatMap). It reads at most 2 MiB. A line of
+// another form and a key that is set twice are InputErrors that name the line.
+func ReadAnnotations(r io.Reader) (map[string]string, error) {
+	data, err := readBounded(r, maxAnnotations)
+	if err != nil {
+		return nil, &InputError{err}
+	}
 	annotations := map[string]string{}
 	number := 0
 	for line := range strings.SplitSeq(string(data), "\n") {
@@ -20,11 +30,11 @@ func ParseAnnotationsFile(data []byte) (map[string]string, error) {
 		key, quoted, _ := strings.Cut(line, "=")
 		value, err := strconv.Unquote(quoted)
 		if err != nil || key == "" || quoted[0] != '"' {
-			return nil, inputf("line %d of the annotations is %s: want key=\"value\", as a downward API volume writes it",
-				number, quote(line))
+			return nil, inputf("line %d is %s: want key=\"value\", as in a downward API volume",
+				number, Quote(line))
 		}
 		if _, twice := annotations[key]; twice {
-			return nil, inputf("line %d of the annotations repeats %s: want each key once", number, quote(key))
+			return nil, inputf("line %d sets %s a second time: want each key once", number, Quote(key))
 		}
 		annotations[key] = value
 	}

@@ -63,5 +63,5 @@ func modeOfBinary(path, suffix string) (string, error) {
 		return ModeNft, nil
 	}
 	return "", fmt.Errorf("%s is not a command that shunt knows: want iptables%s, iptables-legacy%s or iptables-nft%s",
-		quote(path), suffix, suffix, suffix)
+		Quote(path), suffix, suffix, suffix)
 }

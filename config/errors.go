@@ -32,9 +32,9 @@ func inputf(format string, args ...any) error {
 	return &InputError{fmt.Errorf(format, args...)}
 }
 
-// quote shows an operator's text in an error: quoted, on one line, and not
-// longer than a terminal line however long the text is.
-func quote(text string) string {
+// Quote shows an operator's text in a message: quoted, on one line, and no
+// longer than a terminal's line however long the text is.
+func Quote(text string) string {
 	const most = 60
 	if len(text) <= most {
 		return strconv.Quote(text)

@@ -6,19 +6,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
-	yaml "sigs.k8s.io/yaml/goyaml.v2"
+	"go.yaml.in/yaml/v3"
 )
 
-// maxFile bounds a configuration file: enough for 150,000 IPv6 subnets, and
-// little enough that a wrong path (a log, a device) ends in an error before
-// it ends in the container's memory limit.
-const maxFile = 8 << 20
+// maxFile bounds a configuration file: what a ConfigMap can hold, and little
+// enough that a wrong path (a log, a device) ends in an error before it ends in
+// the container's memory limit.
+const maxFile = 1 << 20
 
 // stdinPath is the path that stands for standard input.
 const stdinPath = "-"
@@ -39,12 +37,24 @@ func readFile(path string, stdin io.Reader, settings []Setting) (layer, error) {
 		defer file.Close() // only read from
 		r = file
 	}
-	var data bytes.Buffer
-	data.Grow(1 << 16) // a list of 10,000 ports
-	if _, err := data.ReadFrom(io.LimitReader(r, maxFile+1)); err != nil {
-		return nil, inputf("read %s: %w", source, cause(err))
+	data, err := readBounded(r, maxFile)
+	if err != nil {
+		return nil, inputf("read %s: %w", source, err)
 	}
-	return parseFile(source, data.Bytes(), settings)
+	return parseFile(source, data, settings)
+}
+
+// readBounded reads all of r, and no more than a byte above the limit: then it
+// returns an error that names the limit.
+func readBounded(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		return nil, cause(err)
+	case int64(len(data)) > limit:
+		return nil, fmt.Errorf("it is larger than %d KiB, the most that shunt reads: is this the right file?", limit>>10)
+	}
+	return data, nil
 }
 
 // cause returns what the system said, without the path that the caller names.
@@ -61,24 +71,26 @@ func cause(err error) error {
 // 443, not YAML's octal. An empty file gives nothing. Unknown and repeated
 // keys, values of a wrong type, and further documents are errors.
 func parseFile(source Source, data []byte, settings []Setting) (layer, error) {
-	if len(data) > maxFile {
-		return nil, inputf("%s is larger than %d MiB: want a file of settings", source, maxFile>>20)
-	}
-	entries, err := decode(data)
+	mapping, err := decode(data)
 	if err != nil {
 		return nil, inputf("%s: %w", source, err)
 	}
 	l := make(layer, len(settings))
-	for _, key := range slices.Sorted(maps.Keys(entries)) { // errors in the same order every time
+	for n := 0; n < len(mapping); n += 2 {
+		key := mapping[n].Value
 		i := find(settings, key)
 		if i < 0 {
 			return nil, unknownKey(key, source, settings)
 		}
 		s, v := settings[i], Value{Source: source, Key: key}
-		if len(l[i]) > 0 {
+		switch {
+		case len(l[i]) == 0:
+		case l[i][0].Key == key:
+			return nil, inputf("%s: line %d: %s is set twice: one value would be lost", source, mapping[n].Line, key)
+		default:
 			return nil, inputf("%s: %s and %s are two names of one setting: give one of them", source, l[i][0].Key, key)
 		}
-		if v.Text, err = entries[key].text(s); err != nil {
+		if v.Text, err = s.textOf(mapping[n+1]); err != nil {
 			return nil, v.fault(err)
 		}
 		l[i] = []Value{v}
@@ -98,132 +110,79 @@ func unknownKey(key string, source Source, settings []Setting) error {
 		}
 	}
 	if guess := Suggest(key, names); guess != "" {
-		return inputf("unknown key %s in %s: did you mean %q?", quote(key), source, guess)
+		return inputf("unknown key %s in %s: did you mean %q?", Quote(key), source, guess)
 	}
-	return inputf("unknown key %s in %s: want %s", quote(key), source, oneOf(names[:known]))
+	return inputf("unknown key %s in %s: want %s", Quote(key), source, oneOf(names[:known]))
 }
 
-// decode returns the mapping that data holds. Empty documents do not count:
-// templates leave them behind.
-func decode(data []byte) (map[string]fileValue, error) {
+// decode returns the keys and values, in turn, of the one mapping that data
+// holds. Empty documents do not count: templates leave them behind.
+func decode(data []byte) ([]*yaml.Node, error) {
 	documents := yaml.NewDecoder(bytes.NewReader(data))
-	documents.SetStrict(true)
-	var entries map[string]fileValue
+	var mapping *yaml.Node
 	for {
-		var document map[string]fileValue
+		var document yaml.Node
 		err := documents.Decode(&document)
 		if errors.Is(err, io.EOF) {
-			return entries, nil
+			break
 		}
+		empty := err == nil && YAMLTag(document.Content[0]) == YAMLNull
 		switch {
-		case entries != nil && (err != nil || document != nil):
+		case mapping != nil && !empty:
 			return nil, errors.New("something follows the end of the first document: want one document")
 		case err != nil:
-			return nil, yamlError(YAMLError(data, err))
-		case document != nil:
-			entries = document
+			line, text := YAMLError(err)
+			return nil, fmt.Errorf("line %d: %s", line, text)
+		case !empty:
+			mapping = document.Content[0]
 		}
 	}
+	if mapping == nil {
+		return nil, nil
+	}
+	if mapping.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("line %d: want a mapping of settings to values, such as skip-inbound-ports: [80, 443]", mapping.Line)
+	}
+	return mapping.Content, nil
 }
 
-// yamlError keeps the first complaint, with its line, and puts it in the
-// operator's terms.
-func yamlError(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
-		text = wrong.Errors[0]
-	}
-	if line, _, ok := strings.Cut(text, " cannot unmarshal"); ok {
-		return fmt.Errorf("%s want a mapping of settings to values, such as skip-inbound-ports: [80, 443]", line)
-	}
-	const most = 200 // the text can quote a key of any length
-	text = strings.Join(strings.Fields(text), " ")
-	return errors.New(strings.ToValidUTF8(text[:min(most, len(text))], ""))
-}
-
-// fileValue is a value as it is written in a file.
-type fileValue struct {
-	shape shape
-	words []string // a list's elements, or the one scalar
-}
-
-// shape is what a fileValue is.
-type shape int
-
-const (
-	nothing shape = iota // null, or no value after the colon
-	aBool
-	aNumber
-	aString
-	aList
-	somethingElse // a mapping, or a list of lists
-)
-
-// UnmarshalYAML keeps the text of numbers, which decoding would change.
-func (v *fileValue) UnmarshalYAML(unmarshal func(any) error) error {
-	if unmarshal(&v.words) == nil && len(v.words) > 0 {
-		v.shape = aList
-		return nil
-	}
-	var decoded any
-	if err := unmarshal(&decoded); err != nil {
-		return err
-	}
-	switch decoded := decoded.(type) {
-	case nil: // NULL, which decodes into an empty list above
-		return nil
-	case []any:
-		v.shape = somethingElse
-		if len(decoded) == 0 {
-			v.shape = aList
-		}
-		return nil
-	case bool: // yes and on are true in YAML
-		v.shape, v.words = aBool, []string{strconv.FormatBool(decoded)}
-		return nil
-	case int, int64, uint64, float64:
-		v.shape = aNumber
-	case string:
-		v.shape = aString
-	default:
-		v.shape = somethingElse
-		return nil
-	}
-	v.words = make([]string, 1)
-	return unmarshal(&v.words[0])
-}
-
-// text returns the value as Set takes it, or an error if it is of a type that
+// textOf returns a value as Set takes it, or an error if it is of a type that
 // the setting cannot have.
-func (v fileValue) text(s Setting) (string, error) {
-	ok := false
-	switch s.Kind {
+func (s Setting) textOf(n *yaml.Node) (string, error) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	text, ok := n.Value, false
+	switch tag := YAMLTag(n); s.Kind {
 	case KindBool:
-		ok = v.shape == aBool
+		ok, text = tag == YAMLBool, strconv.FormatBool(YAMLTrue(n))
 	case KindChoice, KindDuration:
-		ok = v.shape == aString
+		ok = tag == YAMLString
 	default:
-		ok = v.shape == aNumber || v.shape == aString || v.shape == aList && s.Kind.isList()
+		ok = tag == YAMLNumber || tag == YAMLString
+		if tag == YAMLList && s.Kind.isList() {
+			if text, ok = joinWords(n.Content); !ok {
+				return "", fmt.Errorf("got a list that holds more than numbers and texts: want %s", s.wants())
+			}
+		}
 	}
 	if !ok {
-		return "", fmt.Errorf("got %s: want %s", v, s.wants())
+		return "", fmt.Errorf("got %s: want %s", DescribeYAML(n), s.wants())
 	}
-	return strings.Join(v.words, ","), nil
+	return text, nil
 }
 
-// String names what the value is, for errors.
-func (v fileValue) String() string {
-	switch v.shape {
-	case nothing:
-		return "no value"
-	case aBool:
-		return "the boolean " + v.words[0]
-	case aNumber:
-		return "the number " + quote(v.words[0])
-	case aString:
-		return "the text " + quote(v.words[0])
-	case aList:
-		return "a list"
+// joinWords makes a comma list of a flat one.
+func joinWords(list []*yaml.Node) (text string, flat bool) {
+	words := make([]string, len(list))
+	for i, n := range list {
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
+		if n.Kind != yaml.ScalarNode {
+			return "", false
+		}
+		words[i] = n.Value
 	}
-	return "something that is neither a value nor a flat list"
+	return strings.Join(words, ","), true
 }

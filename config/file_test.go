@@ -69,15 +69,16 @@ func TestFile(t *testing.T) {
 func TestFileRejects(t *testing.T) {
 	t.Parallel()
 	const mapping = "want a mapping of settings to values, such as skip-inbound-ports: [80, 443]"
+	const keys = "want inbound-port, outbound-port, control-port, admin-port, proxy-uid, proxy-gid, ports-to-redirect, skip-inbound-ports, skip-outbound-ports, skip-ports, skip-subnets, skip-outbound-subnets, skip-outbound-uids, inbound-local-only, ipv6, backend, iptables-mode, lock-timeout or timeout-close-wait-secs"
 	const wantPorts = "want ports and ranges such as [80, 4000-4100], [] for none"
 	for _, tc := range []struct {
 		file, want string
 	}{
 		{"skip-inbound-port: 80", `unknown key "skip-inbound-port" in file x.yaml: did you mean "skip-inbound-ports"?`},
 		{"subnets-to-ingore: 80", `unknown key "subnets-to-ingore" in file x.yaml: did you mean "subnets-to-ignore"?`},
-		{"a: 80", `unknown key "a" in file x.yaml: want inbound-port, outbound-port, control-port, admin-port, proxy-uid, proxy-gid, ports-to-redirect, skip-inbound-ports, skip-outbound-ports, skip-ports, skip-subnets, skip-outbound-subnets, skip-outbound-uids, inbound-local-only, ipv6, backend, iptables-mode, lock-timeout or timeout-close-wait-secs`},
-		{"ipv6: true\nskip-ports: 1\nipv6: false\n", `file x.yaml: line 3: key "ipv6" already set in map`},
-		{"skip-inbound-ports: 1\ninbound-ports-to-ignore: 2\n", `file x.yaml: inbound-ports-to-ignore and skip-inbound-ports are two names of one setting: give one of them`},
+		{"a: 80", `unknown key "a" in file x.yaml: ` + keys},
+		{"ipv6: true\nskip-ports: 1\nipv6: false\n", `file x.yaml: line 3: ipv6 is set twice: one value would be lost`},
+		{"skip-inbound-ports: 1\ninbound-ports-to-ignore: 2\n", `file x.yaml: skip-inbound-ports and inbound-ports-to-ignore are two names of one setting: give one of them`},
 		{"ipv6: true\n---\nipv6: true\n", `file x.yaml: something follows the end of the first document: want one document`},
 		{`{"ipv6": true} {"ipv6": false}`, `file x.yaml: something follows the end of the first document: want one document`},
 		{"{ipv6: true}\nrubbish", `file x.yaml: something follows the end of the first document: want one document`},
@@ -85,18 +86,18 @@ func TestFileRejects(t *testing.T) {
 		{"rubbish", "file x.yaml: line 1: " + mapping},
 		{"[80]", "file x.yaml: line 1: " + mapping},
 		{"# ports\n- 80\n", "file x.yaml: line 2: " + mapping},
-		{"[a]: 1", "file x.yaml: line 1: " + mapping},
-		{"ipv6: true\nskip-ports: [80\n", "file x.yaml: line 2, column 14: did not find expected ',' or ']'"},
-		{"a\nb: 1", "file x.yaml: line 2, column 2: mapping values are not allowed in this context"},
-		{"skip-ports: *x", "file x.yaml: line 1, column 13: unknown anchor 'x' referenced"},
-		{"skip-ports: &x [1, *x]", "file x.yaml: anchor 'x' value contains itself"},
+		{"[a]: 1", `unknown key "" in file x.yaml: ` + keys},
+		{"ipv6: true\nskip-ports: [80\n", "file x.yaml: line 2: did not find expected ',' or ']'"},
+		{"a\nb: 1", "file x.yaml: line 2: mapping values are not allowed in this context"},
+		{"skip-ports: *x", "file x.yaml: line 1: unknown anchor 'x' referenced"},
+		{"skip-ports: &x [1, *x]", "file x.yaml: skip-ports: got a list that holds more than numbers and texts: " + wantPorts},
 		{"skip-ports:", "file x.yaml: skip-ports: got no value: " + wantPorts},
 		{"skip-ports: null", "file x.yaml: skip-ports: got no value: " + wantPorts},
 		{"skip-ports: NULL", "file x.yaml: skip-ports: got no value: " + wantPorts},
 		{"skip-ports: true", "file x.yaml: skip-ports: got the boolean true: " + wantPorts},
-		{"skip-ports: {a: 1}", "file x.yaml: skip-ports: got something that is neither a value nor a flat list: " + wantPorts},
-		{"skip-ports: [[80]]", "file x.yaml: skip-ports: got something that is neither a value nor a flat list: " + wantPorts},
-		{"skip-ports: [{a: 80}]", "file x.yaml: skip-ports: got something that is neither a value nor a flat list: " + wantPorts},
+		{"skip-ports: {a: 1}", "file x.yaml: skip-ports: got a mapping: " + wantPorts},
+		{"skip-ports: [[80]]", "file x.yaml: skip-ports: got a list that holds more than numbers and texts: " + wantPorts},
+		{"skip-ports: [{a: 80}]", "file x.yaml: skip-ports: got a list that holds more than numbers and texts: " + wantPorts},
 		{"skip-subnets: yes", "file x.yaml: skip-subnets: got the boolean true: want subnets such as [10.0.0.0/8, fd00::/8], [] for none"},
 		{"skip-outbound-uids: yes", "file x.yaml: skip-outbound-uids: got the boolean true: want user ids and ranges such as [0, 1000-1999], [] for none"},
 		{"inbound-port: [80]", "file x.yaml: inbound-port: got a list: want a port from 1 to 65535"},
@@ -106,9 +107,9 @@ func TestFileRejects(t *testing.T) {
 		{"backend: off", "file x.yaml: backend: got the boolean false: want auto, nftables or iptables"},
 		{"lock-timeout: 5", `file x.yaml: lock-timeout: got the number "5": want a duration such as 5s or 500ms`},
 		{"timeout-close-wait-secs: [5]", "file x.yaml: timeout-close-wait-secs: got a list: want whole seconds, 0 or more"},
+		{"skip-ports: [80, null]", `file x.yaml: skip-ports: "null" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
 		{"skip-ports: [80, 80.5]", `file x.yaml: skip-ports: "80.5" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
 		{"proxy-uid: 0x10", `file x.yaml: proxy-uid: "0x10" is not a user or group id: want a number from 0 to 4294967294, or -1 for none`},
-		{strings.Repeat("#", maxFile+1), "file x.yaml is larger than 8 MiB: want a file of settings"},
 	} {
 		t.Run(tc.want, func(t *testing.T) {
 			t.Parallel()
@@ -151,6 +152,35 @@ func TestFileErrorDoesNotRepeatAMegabyte(t *testing.T) {
 			t.Errorf("want a short error, got one of %d bytes", len(fmt.Sprint(err)))
 		}
 	}
+}
+
+// A wrong path, such as /dev/zero, ends in an error and not in the memory limit.
+func TestEndlessInputIsReadUpToABound(t *testing.T) {
+	t.Parallel()
+	const want = "it is larger than %d KiB, the most that shunt reads: is this the right file?"
+	zeros := &counting{}
+	if _, err := readFile("-", zeros, Settings()); err == nil || err.Error() != "read standard input: "+fmt.Sprintf(want, 1024) {
+		t.Errorf("--config: %v", err)
+	}
+	if zeros.read > 2*maxFile {
+		t.Errorf("--config: read %d bytes", zeros.read)
+	}
+	zeros = &counting{}
+	if _, err := ReadAnnotations(zeros); err == nil || err.Error() != fmt.Sprintf(want, 2048) || !IsInput(err) {
+		t.Errorf("--annotations-file: %v", err)
+	}
+	if zeros.read > 2*maxAnnotations {
+		t.Errorf("--annotations-file: read %d bytes", zeros.read)
+	}
+}
+
+// counting is an endless file of zeros.
+type counting struct{ read int }
+
+func (c *counting) Read(p []byte) (int, error) {
+	clear(p)
+	c.read += len(p)
+	return len(p), nil
 }
 
 func TestAHundredThousandEntries(t *testing.T) {

@@ -144,7 +144,7 @@ func (f *Flags) file() (string, error) {
 		case g.text == "":
 			return "", inputf("flag --config: want the path of a file, or - for standard input")
 		case path != "":
-			return "", inputf("flag --config is given twice (%s and %s): want one file", quote(path), quote(g.text))
+			return "", inputf("flag --config is given twice (%s and %s): want one file", Quote(path), Quote(g.text))
 		default:
 			path = g.text
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"maps"
 	"net/netip"
 	"slices"
@@ -193,12 +194,12 @@ func FuzzAnnotationsFile(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		annotations, err := ParseAnnotationsFile(data)
+		annotations, err := ReadAnnotations(bytes.NewReader(data))
 		if err != nil {
 			oneLine(t, err)
 			return
 		}
-		again, err := ParseAnnotationsFile([]byte(formatMap(annotations)))
+		again, err := ReadAnnotations(strings.NewReader(formatMap(annotations)))
 		if err != nil || !maps.Equal(again, annotations) {
 			t.Fatalf("%q became %q, which reads back as %q, %v", data, annotations, again, err)
 		}

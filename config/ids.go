@@ -26,7 +26,7 @@ func ParseID(text string) (ID, error) {
 	id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil || ID(id) < NoID || ID(id) > MaxID || strings.ContainsRune(text, '+') {
 		return NoID, fmt.Errorf("%s is not a user or group id: want a number from 0 to %d, or -1 for none",
-			quote(text), int64(MaxID))
+			Quote(text), int64(MaxID))
 	}
 	return ID(id), nil
 }

@@ -85,7 +85,7 @@ func envLayer(lookup func(string) (string, bool), settings []Setting) (layer, []
 		}
 		source := Source("environment " + s.Env())
 		if s.Kind == KindPort && strings.Contains(text, "://") {
-			warnings = append(warnings, string(source)+": "+quote(text)+
+			warnings = append(warnings, string(source)+": "+Quote(text)+
 				" is what Kubernetes sets for a Service of that name: ignored")
 			continue
 		}

@@ -344,7 +344,7 @@ func TestConfigFileOnDisk(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "absent"): "open file " + filepath.Join(dir, "absent") + ": no such file or directory",
 		dir:                          "read file " + dir + ": is a directory",
-		"/dev/zero":                  "file /dev/zero is larger than 8 MiB: want a file of settings",
+		"/dev/zero":                  "read file /dev/zero: it is larger than 1024 KiB, the most that shunt reads: is this the right file?",
 	} {
 		_, err := layers{args: []string{"--config", path}}.load(t)
 		if err == nil || err.Error() != want || !IsInput(err) {

@@ -28,7 +28,7 @@ func ParsePorts(text string) (PortSet, error) {
 func ParsePort(text string) (uint16, error) {
 	port, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
 	if err != nil || port == 0 {
-		return 0, fmt.Errorf("%s is not a usable port: want a number from 1 to 65535", quote(text))
+		return 0, fmt.Errorf("%s is not a usable port: want a number from 1 to 65535", Quote(text))
 	}
 	return uint16(port), nil
 }

@@ -44,10 +44,10 @@ func parseSpans(text string, n numbering) (spans []span, empty int, err error) {
 		switch {
 		case !okFirst || !okLast:
 			return nil, 0, fmt.Errorf("%s is not a %s: want a number from 0 to %d or a range such as %s",
-				quote(entry), n.one, n.max, n.example)
+				Quote(entry), n.one, n.max, n.example)
 		case first > last:
 			return nil, 0, fmt.Errorf("%s is a descending range: want the lower %s first, %d-%d",
-				quote(entry), n.one, last, first)
+				Quote(entry), n.one, last, first)
 		}
 		spans = append(spans, span{first, last})
 	}
@@ -58,9 +58,9 @@ func parseSpans(text string, n numbering) (spans []span, empty int, err error) {
 // beside one.
 func emptyRemark(text string, empty int) string {
 	if empty == 1 {
-		return quote(text) + " has an empty entry, which is ignored"
+		return Quote(text) + " has an empty entry, which is ignored"
 	}
-	return fmt.Sprintf("%s has %d empty entries, which are ignored", quote(text), empty)
+	return fmt.Sprintf("%s has %d empty entries, which are ignored", Quote(text), empty)
 }
 
 func (n numbering) parse(text string) (uint32, bool) {

@@ -63,20 +63,20 @@ func parsePrefix(entry string) (netip.Prefix, error) {
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
 		if addr.IsUnspecified() {
 			return prefix, fmt.Errorf("%s is one address that no peer has: want %s/0 for every address, or %[2]s/%d for this one",
-				quote(entry), addr, addr.BitLen())
+				Quote(entry), addr, addr.BitLen())
 		}
 	}
 	if strings.Contains(entry, "%") {
-		return prefix, fmt.Errorf("%s has a zone: want an address or subnet without one, such as fe80::/10", quote(entry))
+		return prefix, fmt.Errorf("%s has a zone: want an address or subnet without one, such as fe80::/10", Quote(entry))
 	}
 	if err != nil {
-		return prefix, fmt.Errorf("%s is not a subnet: want CIDR such as 10.0.0.0/8 or fd00::/8, or an address", quote(entry))
+		return prefix, fmt.Errorf("%s is not a subnet: want CIDR such as 10.0.0.0/8 or fd00::/8, or an address", Quote(entry))
 	}
 	if addr := prefix.Addr(); addr.Is4In6() {
 		const mapped = 128 - 32 // the length of ::ffff:0:0/96
 		if prefix.Bits() < mapped {
 			return prefix, fmt.Errorf("%s is wider than all IPv4-mapped addresses: want an IPv4 subnet such as %s/8, or a prefix length of at least %d",
-				quote(entry), addr.Unmap(), mapped)
+				Quote(entry), addr.Unmap(), mapped)
 		}
 		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-mapped)
 	}

@@ -66,10 +66,10 @@ func (c Config) checkLoop() error {
 
 func (c Config) checkBackend() error {
 	if !slices.Contains(backends(), c.Backend) {
-		return inputf("backend %s is not known: want %s", quote(c.Backend), oneOf(backends()))
+		return inputf("backend %s is not known: want %s", Quote(c.Backend), oneOf(backends()))
 	}
 	if !slices.Contains(iptablesModes(), c.IptablesMode) {
-		return inputf("iptables-mode %s is not known: want %s", quote(c.IptablesMode), oneOf(iptablesModes()))
+		return inputf("iptables-mode %s is not known: want %s", Quote(c.IptablesMode), oneOf(iptablesModes()))
 	}
 	if c.Backend == BackendNftables && (c.IptablesMode == ModeLegacy || c.IptablesMode == ModePlain) {
 		return inputf("backend nftables (%s) contradicts iptables mode %s (%s), which calls a binary: give one of them",

@@ -184,7 +184,7 @@ func setSubnets(c *Config, field *SubnetSet, values []Value) error {
 func (s Setting) parseChoice(text string) (string, error) {
 	choice := strings.TrimSpace(text)
 	if !slices.Contains(s.Choices, choice) {
-		return "", fmt.Errorf("%s is not known: want %s", quote(text), s.wants())
+		return "", fmt.Errorf("%s is not known: want %s", Quote(text), s.wants())
 	}
 	return choice, nil
 }
@@ -192,7 +192,7 @@ func (s Setting) parseChoice(text string) (string, error) {
 func parseBool(text string) (bool, error) {
 	v, err := strconv.ParseBool(strings.TrimSpace(text))
 	if err != nil {
-		return false, fmt.Errorf("%s is neither true nor false", quote(text))
+		return false, fmt.Errorf("%s is neither true nor false", Quote(text))
 	}
 	return v, nil
 }
@@ -200,7 +200,7 @@ func parseBool(text string) (bool, error) {
 func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(strings.TrimSpace(text))
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%s is not a usable duration: want more than zero, such as 5s or 500ms", quote(text))
+		return 0, fmt.Errorf("%s is not a usable duration: want more than zero, such as 5s or 500ms", Quote(text))
 	}
 	return d, nil
 }
@@ -214,7 +214,7 @@ func parseSeconds(text string) (time.Duration, error) {
 	const most = uint64(maxCloseWait / time.Second)
 	secs, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32)
 	if err != nil || secs > most {
-		return 0, fmt.Errorf("%s is not a usable number of seconds: want a whole number from 0 to %d", quote(text), most)
+		return 0, fmt.Errorf("%s is not a usable number of seconds: want a whole number from 0 to %d", Quote(text), most)
 	}
 	return time.Duration(secs) * time.Second, nil
 }

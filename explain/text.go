@@ -12,11 +12,11 @@ import (
 func (e *Explanation) WriteText(w io.Writer) error {
 	fmt.Fprintln(w, e.Connection)
 	if e.Workload != "" {
-		fmt.Fprintln(w, "in", e.Workload)
+		fmt.Fprintln(w, "in", plan.Printable(e.Workload))
 	}
 	for i := range e.Chains {
 		c := &e.Chains[i]
-		fmt.Fprintf(w, "\n%s\n", c.Name)
+		fmt.Fprintf(w, "\n%s\n", plan.Printable(c.Name))
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for n := range c.Rules {
 			r := &c.Rules[n]
@@ -27,13 +27,13 @@ func (e *Explanation) WriteText(w io.Writer) error {
 			if r.Packets != nil {
 				packets = fmt.Sprintf("\t%d packets", *r.Packets)
 			}
-			fmt.Fprintf(t, "%c %d %s\t%s\t%s%s\n", mark, r.Number, r.Name, shorten(r.Match), verdict(r.Verdict), packets)
+			fmt.Fprintf(t, "%c %d %s\t%s\t%s%s\n", mark, r.Number, plan.Printable(r.Name), plan.Printable(shorten(r.Match)), verdict(r.Verdict), packets)
 		}
 		if err := t.Flush(); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(w, "\nVerdict   %s\nWhy       %s\nLands on  %s\n", verdict(e.Verdict), e.Why, e.Lands)
+	fmt.Fprintf(w, "\nVerdict   %s\nWhy       %s\nLands on  %s\n", verdict(e.Verdict), plan.Printable(e.Why), plan.Printable(e.Lands))
 	label := "Change"
 	for i := range e.Changes {
 		c := &e.Changes[i]
@@ -49,7 +49,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	}
 	label = "Note"
 	for _, h := range e.Hints {
-		fmt.Fprintf(w, "%-9s %s\n", label, h)
+		fmt.Fprintf(w, "%-9s %s\n", label, plan.Printable(h))
 		label = ""
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"shunt/config"
+	"shunt/manifest"
 )
 
 // The keys that the code below refers to.
@@ -146,23 +147,50 @@ func nearest(key string) (guess string, ours bool) {
 	return "", true
 }
 
+// guess is what was probably meant by a key that is not known, and whether the
+// key is in a domain of which every key is.
+type guess struct {
+	key  string
+	ours bool
+}
+
+// maxGuesses bounds the search for what was meant, whose cost is the square of
+// a key's length: nobody makes as many different mistakes.
+const maxGuesses = 1000
+
+// guess returns what was probably meant by a key, as long as there are not too
+// many.
+func (l *linter) guess(key string) guess {
+	g, known := l.guesses[key]
+	switch {
+	case known:
+	case len(l.guesses) < maxGuesses:
+		g.key, g.ours = nearest(key)
+		l.guesses[key] = g
+	default:
+		domain, _, _ := strings.Cut(key, "/")
+		g.ours = slices.Contains(domains(), domain)
+	}
+	return g
+}
+
 // annotations checks keys, places and values.
-func (l *linter) annotations(p *place, labels map[string]string) {
+func (l *linter) annotations(p *place, labels manifest.Texts) {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if kind := kindOf(key); kind != "" && kind != "written" {
-			l.add(misplacedAnnotation, p.Object, 0, p.metadata+`.labels["`+key+`"]`,
-				"this is an annotation's key, and does nothing as a label", written("under annotations: "+key, labels[key]))
+			l.add(misplacedAnnotation, p.Object, labels[key].Line, p.metadata+`.labels["`+key+`"]`,
+				"this is an annotation's key, and does nothing as a label", written("under annotations: "+key, labels[key].Value))
 		}
 	}
 	for _, key := range p.keys() {
 		value := p.list[key].Value
 		kind := kindOf(key)
 		if kind == "" {
-			guess, ours := nearest(key)
+			g := l.guess(key)
 			switch {
-			case guess != "":
-				l.report(misspeltAnnotation, p, key, "nobody reads this annotation, so it does nothing", written(guess, value))
-			case ours:
+			case g.key != "":
+				l.report(misspeltAnnotation, p, key, "nobody reads this annotation, so it does nothing", written(g.key, value))
+			case g.ours:
 				l.report(unknownAnnotation, p, key, "neither Linkerd nor shunt knows this annotation, so it does nothing", "nothing, or a name from Linkerd's list of annotations")
 			}
 			continue
@@ -176,7 +204,7 @@ func (l *linter) annotations(p *place, labels map[string]string) {
 }
 
 func (l *linter) invalid(p *place, key, wants string) {
-	l.report(invalidValue, p, key, quote(p.list[key].Value)+" is not a value that it can have", wants)
+	l.report(invalidValue, p, key, config.Quote(p.list[key].Value)+" is not a value that it can have", wants)
 }
 
 // misplaced reports whether an annotation has no effect where it stands. On a

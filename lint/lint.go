@@ -6,6 +6,7 @@ package lint
 import (
 	"maps"
 	"slices"
+	"sort"
 
 	"shunt/config"
 	"shunt/manifest"
@@ -30,6 +31,7 @@ type Rule struct {
 
 // The ids of the rules.
 const (
+	invalidDocument     = "invalid-document"
 	misspeltAnnotation  = "misspelt-annotation"
 	unknownAnnotation   = "unknown-annotation"
 	misplacedAnnotation = "misplaced-annotation"
@@ -48,6 +50,7 @@ const (
 // Rules returns every rule.
 func Rules() []Rule {
 	return []Rule{
+		{invalidDocument, Error, "Kubernetes refuses it, and nothing else in it was looked at."},
 		{misspeltAnnotation, Error, "An annotation whose key nobody reads does nothing, and nobody says so."},
 		{unknownAnnotation, Warning, "Linkerd passes over keys of its own domain that it does not know."},
 		{misplacedAnnotation, Warning, "Linkerd reads annotations of pods and of their namespace, not those of what makes the pods, and no labels."},
@@ -70,16 +73,33 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	File     string   `json:"file"`
 	Line     int      `json:"line,omitempty"` // 0: not known
-	Object   string   `json:"object"`         // "Deployment shop/web"
-	Path     string   `json:"path"`           // within the object
+	Object   string   `json:"object"`         // "Deployment shop/web"; empty: not known
+	Path     string   `json:"path"`           // within the object; empty: not known
 	Message  string   `json:"message"`        // what is wrong
-	Fix      string   `json:"fix"`            // what to write instead
+	Fix      string   `json:"fix"`            // what to write instead; empty: the message says it
 }
 
 // Check returns what is wrong in a set of manifests under a release of
 // Linkerd, in the order of the files and their lines.
 func Check(s *manifest.Set, r Release) []*Finding {
-	l := &linter{set: s, release: r}
+	l := newLinter(s, r)
+	l.check()
+	return l.findings
+}
+
+func newLinter(s *manifest.Set, r Release) *linter {
+	l := &linter{set: s, release: r, severities: map[string]Severity{}, noted: map[Finding]bool{}, guesses: map[string]guess{}}
+	for _, rule := range Rules() {
+		l.severities[rule.ID] = rule.Severity
+	}
+	return l
+}
+
+func (l *linter) check() {
+	s := l.set
+	for _, b := range s.Broken {
+		l.note(Finding{Rule: invalidDocument, File: b.File, Line: b.Line, Object: b.Object, Message: b.Text})
+	}
 	for _, o := range s.Objects {
 		if o.Policy != nil {
 			l.policies = append(l.policies, o)
@@ -100,14 +120,32 @@ func Check(s *manifest.Set, r Release) []*Finding {
 		}
 		l.annotations(own, o.Labels)
 	}
-	return l.findings
+	l.sort()
 }
 
 type linter struct {
-	set      *manifest.Set
-	release  Release
-	policies []*manifest.Object
-	findings []*Finding
+	set        *manifest.Set
+	release    Release
+	policies   []*manifest.Object
+	severities map[string]Severity // of the rules
+	guesses    map[string]guess    // of the keys that are not known
+	findings   []*Finding
+	noted      map[Finding]bool
+}
+
+// sort puts the findings in the order of the files and their lines.
+func (l *linter) sort() {
+	order := map[string]int{}
+	for i, name := range l.set.Files {
+		order[name] = i
+	}
+	sort.SliceStable(l.findings, func(i, j int) bool {
+		a, b := l.findings[i], l.findings[j]
+		if a.File != b.File {
+			return order[a.File] < order[b.File]
+		}
+		return a.Line < b.Line
+	})
 }
 
 // where says on what annotations stand.
@@ -124,7 +162,7 @@ const (
 type place struct {
 	*manifest.Object
 	metadata string // its path
-	list     manifest.Annotations
+	list     manifest.Texts
 	on       where
 }
 
@@ -139,27 +177,21 @@ func (l *linter) report(rule string, p *place, key, message, fix string) {
 	l.add(rule, p.Object, p.list[key].Line, p.path(key), message, fix)
 }
 
-// add notes a finding; line 0 is the object's. What is wrong in a namespace is
-// found by each of its workloads, and noted once.
+// add notes what is wrong with an object; line 0 is the object's.
 func (l *linter) add(rule string, o *manifest.Object, line int, path, message, fix string) {
 	if line == 0 {
 		line = o.Line
 	}
-	f := &Finding{Rule: rule, File: o.File, Line: line, Object: o.String(), Path: path, Message: message, Fix: fix}
-	for _, r := range Rules() {
-		if r.ID == rule {
-			f.Severity = r.Severity
-		}
-	}
-	for _, known := range l.findings {
-		if *known == *f {
-			return
-		}
-	}
-	l.findings = append(l.findings, f)
-	// Objects come in the order of their files, their annotations by key.
-	for i := len(l.findings) - 1; i > 0 && l.findings[i-1].File == f.File && l.findings[i-1].Line > line; i-- {
-		l.findings[i], l.findings[i-1] = l.findings[i-1], f
+	l.note(Finding{Rule: rule, File: o.File, Line: line, Object: o.String(), Path: path, Message: message, Fix: fix})
+}
+
+// note keeps a finding. What is wrong in a namespace is found by each of its
+// workloads, and kept once.
+func (l *linter) note(f Finding) {
+	f.Severity = l.severities[f.Rule]
+	if !l.noted[f] {
+		l.noted[f] = true
+		l.findings = append(l.findings, &f)
 	}
 }
 

@@ -1,10 +1,10 @@
 package lint
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
-	"shunt/config"
 	"shunt/manifest"
 )
 
@@ -102,13 +102,13 @@ func TestAnnotations(t *testing.T) {
 		{c + `default-inbound-policy: audit`, "", ""},
 		{c + `enable-debug-sidecar: "yes"`, invalidValue, `"true" or "false"`},
 		{c + `enable-debug-sidecar: "1"`, "", ""},
-		{c + `proxy-outbound-connect-timeout: 1000`, "not read", ""},
+		{c + `proxy-outbound-connect-timeout: 1000`, invalidDocument, ""},
 		{c + `proxy-outbound-connect-timeout: "1000"`, invalidValue, `a duration such as "30s" or "500ms"`},
 		{c + `proxy-outbound-connect-timeout: 1000ms`, "", ""},
 		{`config.alpha.linkerd.io/proxy-wait-before-exit-seconds: 5s`, invalidValue, `whole seconds such as "30"`},
 		{`config.alpha.linkerd.io/proxy-wait-before-exit-seconds: "5"`, "", ""},
 		{c + `proxy-cpu-request: 100 m`, invalidValue, `a quantity such as "100m" or "64Mi"`},
-		{c + `proxy-cpu-request: 0x10`, "not read", ""},
+		{c + `proxy-cpu-request: 0x10`, invalidDocument, ""},
 		{c + `proxy-cpu-request: "0x10"`, invalidValue, `a quantity such as "100m" or "64Mi"`},
 		{c + `proxy-cpu-request: 1.5e3m`, invalidValue, `a quantity such as "100m" or "64Mi"`},
 		{c + `proxy-cpu-request: "0.5"`, "", ""},
@@ -127,13 +127,6 @@ func TestAnnotations(t *testing.T) {
 	} {
 		t.Run(tt.annotation, func(t *testing.T) {
 			t.Parallel()
-			if tt.want == "not read" { // a number is no annotation at all
-				err := (&manifest.Set{}).Read("f", strings.NewReader(deployment(tt.annotation, "")))
-				if !config.IsInput(err) {
-					t.Errorf("error: %v", err)
-				}
-				return
-			}
 			got := check(t, "2.20", deployment(tt.annotation, ""))
 			if ids(got) != tt.want {
 				t.Fatalf("found %q, want %q", ids(got), tt.want)
@@ -146,7 +139,7 @@ func TestAnnotations(t *testing.T) {
 			if f.Fix != tt.fix || f.Object != "Deployment shop/web" || f.File != "app.yaml" {
 				t.Errorf("got %+v", f)
 			}
-			if tt.fix != "values that go together" && (f.Line != 10 || f.Path != `spec.template.metadata.annotations["`+key+`"]`) {
+			if tt.fix != "values that go together" && tt.want != invalidDocument && (f.Line != 10 || f.Path != `spec.template.metadata.annotations["`+key+`"]`) {
 				t.Errorf("at %s, line %d", f.Path, f.Line)
 			}
 		})
@@ -184,5 +177,46 @@ func TestInvalidAnnotationsDoNotHideTheRest(t *testing.T) {
 	got := ids(check(t, "2.20", deployment("config.linkerd.io/skip-outbound-ports: x\nconfig.linkerd.io/skip-inbound-ports: \"7777\"", "")))
 	if got != invalidValue+" "+skipUnexposedPort {
 		t.Errorf("found %q", got)
+	}
+}
+
+// What was meant is looked for so many times and not for every key: each search
+// takes the square of a key's length.
+func TestSearchesForWhatWasMeantAreBounded(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	const keys = 20_000
+	for i := range keys {
+		fmt.Fprintf(&b, "config.linkerd.io/skip-inbound-port%d: \"80\"\n", i)
+	}
+	s := &manifest.Set{}
+	if err := s.Read("f", strings.NewReader(deployment(strings.TrimSpace(b.String()), ""))); err != nil {
+		t.Fatal(err)
+	}
+	l := newLinter(s, release(t, "2.20"))
+	l.check()
+	if len(l.guesses) != maxGuesses {
+		t.Errorf("%d searches", len(l.guesses))
+	}
+	if len(l.findings) != keys {
+		t.Errorf("%d findings of %d", len(l.findings), keys)
+	}
+}
+
+// A name cannot print a line of its own, such as a command to the CI that runs
+// lint, or move the terminal's cursor.
+func TestANameForgesNoLine(t *testing.T) {
+	t.Parallel()
+	s := &manifest.Set{}
+	if err := s.Read("f\x1b[2J.yaml", strings.NewReader(`{"kind": "Pod", "metadata": {"name": "x\n::error::owned", "annotations": {
+		"linkerd.io/inject": "enabled", "config.linkerd.io/skip-inbound-port\r": "\u001b]0;owned\u0007"}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := WriteText(&out, Check(s, release(t, "2.20"))); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Count(text, "\n") != 3 || strings.ContainsAny(text, "\x1b\r\a") || !strings.Contains(text, `Pod x\n::error::owned`) {
+		t.Errorf("%q", text)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"shunt/plan"
 )
 
 // Count returns the number of findings of a severity.
@@ -22,53 +24,106 @@ func Count(findings []*Finding, s Severity) int {
 // WriteText writes the findings for people, in the form in which compilers do:
 // file, line, severity, what is wrong, and the rule.
 func WriteText(w io.Writer, findings []*Finding) error {
+	var b bytes.Buffer
 	for _, f := range findings {
-		place := f.File
+		place, object := f.File, ""
 		if f.Line > 0 {
 			place = fmt.Sprintf("%s:%d", f.File, f.Line)
 		}
-		_, err := fmt.Fprintf(w, "%s: %s: %s: %s [%s]\n  at     %s\n  write  %s\n",
-			place, f.Severity, f.Object, f.Message, f.Rule, f.Path, f.Fix)
-		if err != nil {
-			return err
+		if f.Object != "" {
+			object = f.Object + ": "
+		}
+		for _, line := range []struct{ label, text string }{
+			{"", fmt.Sprintf("%s: %s: %s%s [%s]", place, f.Severity, object, f.Message, f.Rule)},
+			{"  at     ", f.Path},
+			{"  write  ", f.Fix},
+		} {
+			if line.text != "" {
+				b.WriteString(line.label + plan.Printable(line.text) + "\n")
+			}
 		}
 	}
-	return nil
-}
-
-// WriteSARIF writes the findings in the Static Analysis Results Interchange
-// Format 2.1.0 (OASIS), as code hosts read it. version is shunt's.
-func WriteSARIF(w io.Writer, findings []*Finding, version string) error {
-	var b bytes.Buffer
-	// Each %s is a whole JSON value.
-	write := func(format string, values ...any) {
-		for i, v := range values {
-			text, _ := json.Marshal(v) // strings and numbers
-			values[i] = text
-		}
-		fmt.Fprintf(&b, format, values...)
-	}
-	write(`{"$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "shunt", "version": %s, "rules": [`, version)
-	comma := ""
-	for _, r := range Rules() {
-		write(comma+`
-{"id": %s, "fullDescription": {"text": %s}, "defaultConfiguration": {"level": %s}}`, r.ID, r.Why, r.Severity)
-		comma = ","
-	}
-	b.WriteString("]}}, \"results\": [")
-	comma = ""
-	for _, f := range findings {
-		write(comma+`
-{"ruleId": %s, "level": %s, "message": {"text": %s}, "locations": [{
-"physicalLocation": {"artifactLocation": {"uri": %s}, "region": {"startLine": %s}},
-"logicalLocations": [{"fullyQualifiedName": %s}]}]}`,
-			f.Rule, f.Severity, f.Message+". Write: "+f.Fix, uri(f.File), max(f.Line, 1), f.Object+" "+f.Path)
-		comma = ","
-	}
-	b.WriteString("]}]}\n")
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// The parts of the Static Analysis Results Interchange Format 2.1.0 (OASIS)
+// that shunt writes.
+type (
+	sarifLog struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool    sarifTool     `json:"tool"`
+		Results []sarifResult `json:"results"`
+	}
+	sarifTool struct {
+		Driver sarifDriver `json:"driver"`
+	}
+	sarifDriver struct {
+		Name    string      `json:"name"`
+		Version string      `json:"version"`
+		Rules   []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID            string    `json:"id"`
+		Description   sarifText `json:"fullDescription"`
+		Configuration struct {
+			Level Severity `json:"level"`
+		} `json:"defaultConfiguration"`
+	}
+	sarifText struct {
+		Text string `json:"text"`
+	}
+	sarifResult struct {
+		RuleID    string          `json:"ruleId"`
+		Level     Severity        `json:"level"`
+		Message   sarifText       `json:"message"`
+		Locations []sarifLocation `json:"locations"`
+	}
+	sarifLocation struct {
+		Physical struct {
+			Artifact struct {
+				URI string `json:"uri"`
+			} `json:"artifactLocation"`
+			Region struct {
+				StartLine int `json:"startLine"`
+			} `json:"region"`
+		} `json:"physicalLocation"`
+		Logical []sarifName `json:"logicalLocations"`
+	}
+	sarifName struct {
+		Name string `json:"fullyQualifiedName"`
+	}
+)
+
+// WriteSARIF writes the findings as code hosts read them. version is shunt's.
+func WriteSARIF(w io.Writer, findings []*Finding, version string) error {
+	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "shunt", Version: version}}, Results: []sarifResult{}}
+	for _, r := range Rules() {
+		rule := sarifRule{ID: r.ID, Description: sarifText{r.Why}}
+		rule.Configuration.Level = r.Severity
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
+	}
+	for _, f := range findings {
+		message := f.Message
+		if f.Fix != "" {
+			message += ". Write: " + f.Fix
+		}
+		at := sarifLocation{Logical: []sarifName{{strings.TrimSpace(f.Object + " " + f.Path)}}}
+		at.Physical.Artifact.URI = uri(f.File)
+		at.Physical.Region.StartLine = max(f.Line, 1)
+		run.Results = append(run.Results, sarifResult{f.Rule, f.Severity, sarifText{message}, []sarifLocation{at}})
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(sarifLog{
+		Schema:  "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+		Version: "2.1.0", Runs: []sarifRun{run},
+	})
 }
 
 // uri writes a path as a reference (RFC 3986, section 4.2): every byte that is

@@ -32,6 +32,9 @@ func TestTheExampleHasEveryFinding(t *testing.T) {
 	}
 	findings := check(t, "2.20", string(text))
 	for _, r := range Rules() {
+		if r.ID == invalidDocument { // it would stop plan
+			continue
+		}
 		i := slices.IndexFunc(findings, func(f *Finding) bool { return f.Rule == r.ID })
 		if i < 0 {
 			t.Errorf("nothing of %s", r.ID)

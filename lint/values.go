@@ -100,18 +100,9 @@ func (p *place) opaque(value string) (list config.PortSet, wants string) {
 		}
 		port, ok := p.Pod.PortNamed(entry)
 		if !ok {
-			return list, "ports, or names of the containers' ports, which " + quote(entry) + " is not: such as 3306,4000-4100"
+			return list, "ports, or names of the containers' ports, which " + config.Quote(entry) + " is not: such as 3306,4000-4100"
 		}
 		list = list.Union(set(port))
 	}
 	return list, ""
-}
-
-// quote shows a value on one line.
-func quote(value string) string {
-	const most = 60
-	if len(value) > most {
-		value = strings.ToValidUTF8(value[:most], "") + "..."
-	}
-	return strconv.Quote(value)
 }

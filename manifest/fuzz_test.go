@@ -21,7 +21,7 @@ func FuzzRead(f *testing.F) {
 		s := &Set{}
 		err := s.Read("f", strings.NewReader(string(data)))
 		if err != nil {
-			if !config.IsInput(err) || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 1000 || len(s.Objects)+len(s.Skipped) > 0 {
+			if !config.IsInput(err) || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 1000 || len(s.Objects)+len(s.Others) > 0 {
 				t.Fatalf("%q", err.Error())
 			}
 			return
@@ -30,7 +30,7 @@ func FuzzRead(f *testing.F) {
 		for _, end := range []string{"\n", "\r", "\u0085", "\u2028", "\u2029"} { // YAML 1.1, section 5.4
 			lines += strings.Count(string(data), end)
 		}
-		for _, o := range slices.Concat(s.Objects, s.Skipped) {
+		for _, o := range slices.Concat(s.Objects, s.Others) {
 			if o.Kind == "" || o.File != "f" || o.Line > lines {
 				t.Fatalf("%+v of %d lines", o, lines)
 			}

@@ -49,7 +49,7 @@ func (s *Set) Injection(w *Object) Injection {
 		{sidecar != "", "a sidecar is there already: container " + sidecar},
 		{w.Pod.NoToken, "automountServiceAccountToken is false (it counts unless Linkerd mounts a token of its own, identity.serviceAccountTokenProjection)"},
 		{name == "kube-system" || name == "cert-manager", "Linkerd's webhook leaves Namespace " + name + " out"},
-		{ns.Labels[webhooksKey] == injectDisabled, "label " + webhooksKey + " is disabled (Namespace " + name + ")"},
+		{ns.Labels[webhooksKey].Value == injectDisabled, "label " + webhooksKey + " is disabled (Namespace " + name + ")"},
 	} {
 		if not.when {
 			in.Not = append(in.Not, not.why)

@@ -8,8 +8,10 @@ import "shunt/config"
 
 // Set is what the files hold, in their order.
 type Set struct {
+	Files   []string // that were read
 	Objects []*Object
-	Skipped []*Object // of kinds that are not read: only what they are called is known
+	Others  []*Object // of other kinds, without a pod template: only their names are known
+	Broken  []*Broken // what could not be read
 
 	namespaces map[string]*Object // by their names
 }
@@ -21,26 +23,28 @@ type Object struct {
 	Line int    // in File, of the object's first key; 0 if it is not known
 
 	Kind, Namespace, Name string
-	Labels                map[string]string
-	Annotations           Annotations
+	Labels, Annotations   Texts
 
 	Pod     *Pod     // of a workload
-	PodPath string   // where that stands: "spec.template", "" in a Pod
+	PodPath string   // where that is in the object: "spec.template", "" in a Pod
+	Part    string   // of an object with several pod templates, the path of this one
 	Policy  *Ingress // of a NetworkPolicy that limits what comes in
-
-	what  what
-	items []*Object // of a List
 }
 
 // String names the object as people write it: "Deployment shop/web".
 func (o *Object) String() string {
+	text := o.Kind + " without a name"
 	switch {
 	case o.Name == "":
-		return o.Kind + " without a name"
 	case o.Namespace != "":
-		return o.Kind + " " + o.Namespace + "/" + o.Name
+		text = o.Kind + " " + o.Namespace + "/" + o.Name
+	default:
+		text = o.Kind + " " + o.Name
 	}
-	return o.Kind + " " + o.Name
+	if o.Part != "" {
+		text += " (" + o.Part + ")"
+	}
+	return text
 }
 
 // InNamespace returns the namespace in which the object ends up: its own, or
@@ -52,29 +56,27 @@ func (o *Object) InNamespace() string {
 	return o.Namespace
 }
 
-// Annotations are an object's annotations by their keys.
-type Annotations map[string]Annotation
+// Texts are an object's labels or annotations by their keys.
+type Texts map[string]Text
 
-// Annotation is one annotation's value and its line in the file, 0 if that is
-// not known.
-type Annotation struct {
+// Text is the value of one label or annotation, and its line in the file.
+type Text struct {
 	Value string
 	Line  int
 }
 
-// Values returns the annotations as Kubernetes has them.
-func (a Annotations) Values() map[string]string {
-	values := make(map[string]string, len(a))
-	for k, v := range a {
-		values[k] = v.Value
+// Values returns the labels or annotations as Kubernetes has them.
+func (t Texts) Values() map[string]string {
+	values := make(map[string]string, len(t))
+	for key, text := range t {
+		values[key] = text.Value
 	}
 	return values
 }
 
 // Pod is a pod, or the template of one.
 type Pod struct {
-	Labels      map[string]string
-	Annotations Annotations
+	Labels, Annotations Texts
 
 	HostNetwork bool
 	NoToken     bool // automountServiceAccountToken: false
@@ -134,7 +136,7 @@ func (s *Set) Workloads() []*Object {
 
 // Annotation returns what a workload's pods have for a key, and where it
 // stands: in the workload or in its namespace, which pods inherit from.
-func (s *Set) Annotation(w *Object, key string) (a Annotation, in *Object) {
+func (s *Set) Annotation(w *Object, key string) (a Text, in *Object) {
 	if a, ok := w.Pod.Annotations[key]; ok {
 		return a, w
 	}

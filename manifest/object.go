@@ -1,18 +1,21 @@
 package manifest
 
 import (
-	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"shunt/config"
 )
 
 // what says how an object is read.
 type what uint8
 
 const (
-	unread what = iota
-	aPod
-	aTemplate // spec.template
-	aCronJob  // spec.jobTemplate.spec.template
+	anyKind   what = iota // by its shape
+	aPod                  // the object itself
+	aTemplate             // spec.template
+	aCronJob              // spec.jobTemplate.spec.template
 	aNamespace
 	aService
 	aPolicy
@@ -20,10 +23,10 @@ const (
 )
 
 // whatIs says how an object of a kind is read. Kinds of the same name in other
-// API groups (Knative's Service) are not; an object without an apiVersion is
+// API groups (Knative's Service) are others; an object without an apiVersion is
 // taken for Kubernetes' own.
 func whatIs(apiVersion, kind string) what {
-	is, group := unread, ""
+	is, group := anyKind, ""
 	switch kind {
 	case "Pod":
 		is = aPod
@@ -49,146 +52,122 @@ func whatIs(apiVersion, kind string) what {
 		given = "" // the core group: "v1"
 	}
 	if given != group && given != "extensions" && apiVersion != "" {
-		return unread
+		return anyKind
 	}
 	return is
 }
 
-// head is what an object of any kind has.
-type head struct {
-	APIVersion string `yaml:"apiVersion"`
-	Kind       string
-	Metadata   struct {
-		Name, Namespace string
-		GenerateName    string `yaml:"generateName"`
+// document reads what a document of so many bytes holds. Templates leave empty
+// documents behind: they do not count.
+func (f *file) document(before, size int, n *yaml.Node) {
+	if !isNull(n) {
+		f.object(newReader(before, size), n, 0)
 	}
 }
 
-type metadata struct {
-	Labels      map[string]string
-	Annotations Annotations
-}
-
-// body has the fields of all kinds that are read.
-type body struct {
-	Metadata metadata
-	Spec     struct {
-		podSpec     `yaml:",inline"` // of a Pod
-		Template    podTemplate
-		JobTemplate struct {
-			Spec struct{ Template podTemplate }
-		} `yaml:"jobTemplate"`
+// object reads one object, or the items of a List; what is wrong with it is
+// noted.
+func (f *file) object(r *reader, n *yaml.Node, depth int) {
+	o := &Object{File: f.name, Line: r.at(n)}
+	var apiVersion string
+	var metadata, spec, items *yaml.Node
+	if n.Kind != yaml.MappingNode {
+		r.fail(n, "got %s: want a Kubernetes object, with apiVersion, kind and metadata", config.DescribeYAML(n))
 	}
-}
-
-type podTemplate struct {
-	Metadata metadata
-	Spec     podSpec
-}
-
-type podSpec struct {
-	HostNetwork    bool  `yaml:"hostNetwork"`
-	Token          *bool `yaml:"automountServiceAccountToken"`
-	Containers     []container
-	InitContainers []container `yaml:"initContainers"`
-}
-
-type container struct {
-	Name, Image   string
-	RestartPolicy string `yaml:"restartPolicy"`
-	Ports         []struct {
-		Name     string
-		Port     uint16 `yaml:"containerPort"`
-		Protocol string
-	}
-}
-
-// UnmarshalYAML reads the fields that every object has, then those that its
-// kind has. Of a kind that is not read, nothing else is looked at.
-func (o *Object) UnmarshalYAML(unmarshal func(any) error) error {
-	o.Line = lineOf(unmarshal)
-	var h head
-	if err := unmarshal(&h); err != nil {
-		return err
-	}
-	o.Kind, o.Namespace, o.Name = h.Kind, h.Metadata.Namespace, h.Metadata.Name
-	if o.Name == "" && h.Metadata.GenerateName != "" {
-		o.Name = h.Metadata.GenerateName + "*"
-	}
-	o.what = whatIs(h.APIVersion, h.Kind)
-	switch o.what {
-	case unread:
-		return nil
-	case aList:
-		var list struct{ Items []*Object }
-		err := unmarshal(&list)
-		o.items = list.Items
-		return err
-	}
-	return within(o, o.body(unmarshal))
-}
-
-func (o *Object) body(unmarshal func(any) error) error {
-	if o.what == aNamespace || o.what == aService || o.what == aPolicy {
-		var b struct{ Metadata metadata }
-		err := unmarshal(&b)
-		o.Labels, o.Annotations = b.Metadata.Labels, b.Metadata.Annotations
-		if err == nil && o.what == aPolicy {
-			o.Policy, err = policy(unmarshal)
+	for _, e := range r.fields(n) {
+		switch v := e.value; e.name() {
+		case "apiVersion":
+			apiVersion = r.text(v)
+		case "kind":
+			o.Kind = r.text(v)
+		case "metadata":
+			metadata = v
+		case "spec":
+			spec = v
+		case "items":
+			items = v
 		}
-		return err
 	}
-	var b body
-	err := unmarshal(&b)
-	o.Labels, o.Annotations = b.Metadata.Labels, b.Metadata.Annotations
-	t := &b.Spec.Template
-	switch o.what {
-	case aPod:
-		t = &podTemplate{b.Metadata, b.Spec.podSpec}
-	case aTemplate:
-		o.PodPath = "spec.template"
-	case aCronJob:
-		o.PodPath = "spec.jobTemplate.spec.template"
-		t = &b.Spec.JobTemplate.Spec.Template
+	const deepest = 8 // Lists in Lists
+	switch is := whatIs(apiVersion, o.Kind); {
+	case o.Kind == "":
+		r.fail(n, "there is no kind: want a Kubernetes object, with apiVersion, kind and metadata")
+	case is != aList:
+		f.kind(r, o, is, metadata, spec)
+	case depth == deepest:
+		r.fail(n, "Lists are nested more than %d deep", deepest)
+	default:
+		for _, item := range r.items(items) {
+			f.object(r, item, depth+1)
+		}
 	}
-	o.Pod = &Pod{
-		Labels:      t.Metadata.Labels,
-		Annotations: t.Metadata.Annotations,
-		HostNetwork: t.Spec.HostNetwork,
-		NoToken:     t.Spec.Token != nil && !*t.Spec.Token,
+	if r.wrong != "" {
+		name := ""
+		if o.Kind != "" {
+			name = o.String()
+		}
+		f.broken(r.line, name, r.wrong)
+		r.wrong = ""
 	}
-	o.Pod.add(t.Spec.InitContainers, true)
-	o.Pod.add(t.Spec.Containers, false)
-	return err
 }
 
-func (p *Pod) add(list []container, init bool) {
-	for i := range list {
-		c := &list[i]
-		out := Container{Name: c.Name, Image: c.Image, Init: init, Sidecar: init && c.RestartPolicy == "Always"}
-		for _, port := range c.Ports {
-			if port.Port != 0 && isTCP(port.Protocol) {
-				out.Ports = append(out.Ports, ContainerPort{port.Name, port.Port})
+// kind reads what an object of its kind has, and adds it to the set.
+func (f *file) kind(r *reader, o *Object, is what, metadata, spec *yaml.Node) {
+	var labels, annotations *yaml.Node
+	for _, e := range r.fields(metadata) {
+		switch v := e.value; e.name() {
+		case "name":
+			o.Name = r.text(v)
+		case "generateName":
+			if name := r.text(v); o.Name == "" && name != "" {
+				o.Name = name + "*"
 			}
+		case "namespace":
+			o.Namespace = r.text(v)
+		case "labels":
+			labels = v
+		case "annotations":
+			annotations = v
 		}
-		p.Containers = append(p.Containers, out)
 	}
-}
-
-// isTCP reports whether a port's protocol is TCP, which it is by default.
-func isTCP(protocol string) bool { return protocol == "" || protocol == "TCP" }
-
-// lineOf returns the line of the value that unmarshal decodes, 0 if it is not
-// known. The library tells lines in its type errors only, so this makes one:
-// nothing can be decoded into a channel.
-func lineOf(unmarshal func(any) error) int {
-	var never chan struct{}
-	err := unmarshal(&never)
-	if err == nil {
-		return 0
+	var templates []template
+	switch is {
+	case aPod:
+		templates = []template{{"", metadata, spec}}
+	case aTemplate:
+		templates = r.template("spec.template", r.field(spec, "template"))
+	case aCronJob:
+		templates = r.template("spec.jobTemplate.spec.template", r.field(spec, "jobTemplate", "spec", "template"))
+	case anyKind:
+		templates = r.templates(nil, "spec", spec, 0)
+		if len(templates) == 0 && r.wrong == "" {
+			f.set.Others = append(f.set.Others, o)
+			return
+		}
 	}
-	_, text, _ := strings.Cut(err.Error(), "line ")
-	number, _, _ := strings.Cut(text, ":")
-	line, _ := strconv.Atoi(number)
-	return line
+	o.Labels, o.Annotations = r.texts(labels), r.texts(annotations)
+	if is == aPolicy {
+		o.Policy = r.policy(spec)
+	}
+	objects := []*Object{o}
+	for i, t := range templates {
+		if i > 0 {
+			o = new(*o)
+			objects = append(objects, o)
+		}
+		o.PodPath, o.Pod = t.path, r.pod(t)
+		if len(templates) > 1 {
+			o.Part = strings.TrimPrefix(t.path, "spec.")
+		}
+	}
+	if r.wrong != "" {
+		return
+	}
+	f.set.Objects = append(f.set.Objects, objects...)
+	if is == aNamespace {
+		if f.set.namespaces == nil {
+			f.set.namespaces = map[string]*Object{}
+		}
+		f.set.namespaces[o.Name] = o
+	}
 }

@@ -1,9 +1,11 @@
 package manifest
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
 
 	"shunt/config"
 )
@@ -22,66 +24,119 @@ type IngressRule struct {
 }
 
 type policyPort struct {
-	Protocol string
-	Port     string // a number or a name; empty for all
-	EndPort  uint16 `yaml:"endPort"`
+	protocol string
+	port     string // a number or a name; empty for all
+	endPort  uint16
 }
 
 // expression is one of a selector's matchExpressions.
 type expression struct {
-	Key      string
-	Operator string
-	Values   []string
+	key, operator string
+	values        []string
 }
 
 // policy reads a NetworkPolicy's spec (NetworkPolicySpec of
 // k8s.io/api/networking/v1); nil if it is about what goes out only.
-func policy(unmarshal func(any) error) (*Ingress, error) {
-	var o struct {
-		Spec struct {
-			PodSelector struct {
-				MatchLabels      map[string]string `yaml:"matchLabels"`
-				MatchExpressions []expression      `yaml:"matchExpressions"`
-			} `yaml:"podSelector"`
-			PolicyTypes []string `yaml:"policyTypes"`
-			Ingress     []struct {
-				From  []any
-				Ports []policyPort
+func (r *reader) policy(spec *yaml.Node) *Ingress {
+	p := &Ingress{labels: map[string]string{}}
+	var types []string
+	for _, e := range r.fields(spec) {
+		switch v := e.value; e.name() {
+		case "podSelector":
+			r.selector(p, v)
+		case "policyTypes":
+			types = r.list(v)
+		case "ingress":
+			for _, item := range r.items(v) {
+				p.Rules = append(p.Rules, r.ingressRule(item))
 			}
 		}
 	}
-	if err := unmarshal(&o); err != nil {
-		return nil, err
+	if len(types) > 0 && !slices.Contains(types, "Ingress") {
+		return nil
 	}
-	spec := &o.Spec
-	if len(spec.PolicyTypes) > 0 && !slices.Contains(spec.PolicyTypes, "Ingress") {
-		return nil, nil
-	}
-	p := &Ingress{labels: spec.PodSelector.MatchLabels, expressions: spec.PodSelector.MatchExpressions}
-	for _, in := range spec.Ingress {
-		rule := IngressRule{ports: in.Ports}
-		if len(in.From) > 0 {
-			rule.Peers = fmt.Sprint(in.From) // maps in the order of their keys
+	return p
+}
+
+func (r *reader) selector(p *Ingress, n *yaml.Node) {
+	for _, e := range r.fields(n) {
+		switch v := e.value; e.name() {
+		case "matchLabels":
+			for _, label := range r.fields(v) {
+				p.labels[label.name()] = r.text(label.value)
+			}
+		case "matchExpressions":
+			for _, item := range r.items(v) {
+				var x expression
+				for _, e := range r.fields(item) {
+					switch v := e.value; e.name() {
+					case "key":
+						x.key = r.text(v)
+					case "operator":
+						x.operator = r.text(v)
+					case "values":
+						x.values = r.list(v)
+					}
+				}
+				p.expressions = append(p.expressions, x)
+			}
 		}
-		p.Rules = append(p.Rules, rule)
 	}
-	return p, nil
+}
+
+func (r *reader) ingressRule(n *yaml.Node) IngressRule {
+	var rule IngressRule
+	for _, e := range r.fields(n) {
+		switch v := e.value; e.name() {
+		case "from":
+			for _, item := range r.items(v) {
+				var b strings.Builder
+				r.canonical(&b, item)
+				rule.Peers += b.String()
+			}
+		case "ports":
+			for _, item := range r.items(v) {
+				var p policyPort
+				for _, e := range r.fields(item) {
+					switch v := e.value; e.name() {
+					case "protocol":
+						p.protocol = r.text(v)
+					case "port":
+						p.port = r.text(v)
+					case "endPort":
+						p.endPort = r.port(v)
+					}
+				}
+				rule.ports = append(rule.ports, p)
+			}
+		}
+	}
+	return rule
+}
+
+// list returns a list of texts.
+func (r *reader) list(n *yaml.Node) []string {
+	var out []string
+	for _, item := range r.items(n) {
+		out = append(out, r.text(item))
+	}
+	return out
 }
 
 // Selects reports whether the policy is about pods with these labels
 // (LabelSelector of k8s.io/apimachinery, meta/v1; an empty one selects all).
 // An operator that Kubernetes does not have selects nothing.
-func (p *Ingress) Selects(labels map[string]string) bool {
+func (p *Ingress) Selects(labels Texts) bool {
 	for k, v := range p.labels {
-		if got, ok := labels[k]; !ok || got != v {
+		if got, ok := labels[k]; !ok || got.Value != v {
 			return false
 		}
 	}
 	for _, e := range p.expressions {
-		value, has := labels[e.Key]
-		listed := has && slices.Contains(e.Values, value)
+		value, has := labels[e.key]
+		listed := has && slices.Contains(e.values, value.Value)
 		holds := false
-		switch e.Operator {
+		switch e.operator {
 		case "In":
 			holds = listed
 		case "NotIn":
@@ -102,18 +157,18 @@ func (p *Ingress) Selects(labels map[string]string) bool {
 // may have given names to them. A rule that names none is for every port.
 func (r *IngressRule) Named(pod *Pod) (ports config.PortSet, all bool) {
 	for _, p := range r.ports {
-		number, err := strconv.ParseUint(p.Port, 10, 16)
+		number, err := strconv.ParseUint(p.port, 10, 16)
 		first := uint16(number)
 		known := err == nil
 		if !known {
-			first, known = pod.PortNamed(p.Port)
+			first, known = pod.PortNamed(p.port)
 		}
 		switch {
-		case !isTCP(p.Protocol):
-		case p.Port == "":
+		case !isTCP(p.protocol):
+		case p.port == "":
 			return nil, true
 		case known:
-			ports = ports.Union(config.PortSet{{First: first, Last: max(first, p.EndPort)}})
+			ports = ports.Union(config.PortSet{{First: first, Last: max(first, p.endPort)}})
 		}
 	}
 	return ports, len(r.ports) == 0

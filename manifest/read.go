@@ -8,163 +8,199 @@ import (
 	"io"
 	"strconv"
 
-	yaml "sigs.k8s.io/yaml/goyaml.v2"
+	"go.yaml.in/yaml/v3"
 
 	"shunt/config"
 )
 
-// maxFile bounds one file. Decoding one of this size takes some 4 seconds and
-// 1 GiB of memory (measured), and no set of manifests that people keep is as
-// large; the dump of a large cluster is.
+// maxFile bounds one file: no set of manifests that people keep is as large;
+// the dump of a large cluster is.
 const maxFile = 32 << 20
 
 // Read adds to the set what a file holds: YAML documents, or JSON objects one
 // after the other, and the items of Lists. name is for errors and for Object.
 //
-// Numbers, booleans and anchors mean what they mean to Kubernetes, which uses
-// the same library. A file that holds no object at all, a document that is
-// none, an annotation that is no text and a field of a wrong type are
-// InputErrors that say where; the set is then as it was.
+// Numbers, booleans and anchors mean what they mean to Kubernetes. The error,
+// an InputError, says that the file could not be read or holds no object. A
+// document that is not valid is noted in Broken, and the others are read.
 func (s *Set) Read(name string, r io.Reader) error {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("larger than %d MiB: split it, for example by namespace", maxFile>>20)
-	}
-	var objects []*Object
-	if err == nil {
-		objects, err = decode(bytes.TrimPrefix(data, []byte("\ufeff"))) // a byte order mark
-	}
-	if err == nil && len(objects) == 0 {
-		err = errors.New("holds no Kubernetes object")
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return inputf("%s: %w", name, err)
+	case len(data) > maxFile:
+		return inputf("%s: it is larger than %d MiB, the most that shunt reads: split it, for example by namespace", name, maxFile>>20)
 	}
-	if s.namespaces == nil {
-		s.namespaces = map[string]*Object{}
-	}
-	for _, o := range objects {
-		o.File = name
-		switch o.what {
-		case unread:
-			s.Skipped = append(s.Skipped, o)
-			continue
-		case aNamespace:
-			s.namespaces[o.Name] = o
+	s.Files = append(s.Files, name)
+	f := &file{name: name, set: s}
+	before := len(s.Objects) + len(s.Others) + len(s.Broken)
+	for line, text := range documents(bytes.TrimPrefix(data, []byte("\ufeff"))) { // a byte order mark
+		if object := jsonObject(text); object != nil {
+			f.json(line+bytes.Count(text[:len(text)-len(object)], []byte("\n")), object)
+		} else {
+			f.yaml(line, text)
 		}
-		s.Objects = append(s.Objects, o)
+	}
+	if before == len(s.Objects)+len(s.Others)+len(s.Broken) {
+		return inputf("%s: no Kubernetes object in it", name)
 	}
 	return nil
+}
+
+// Err returns the first of the broken documents as an InputError, nil if there
+// is none.
+func (s *Set) Err() error {
+	if len(s.Broken) == 0 {
+		return nil
+	}
+	return inputf("%s: %w", s.Broken[0].File, s.Broken[0])
 }
 
 func inputf(format string, args ...any) error {
 	return &config.InputError{Err: fmt.Errorf(format, args...)}
 }
 
-// decode returns the objects of a file.
-func decode(data []byte) ([]*Object, error) {
-	if isJSON(bytes.TrimSpace(data)) {
-		return all(jsonObjects(data))
+// Broken is a document, or an item of a List, that is not valid.
+type Broken struct {
+	File   string
+	Line   int
+	Object string // empty if it is not known
+	Text   string // what is wrong
+}
+
+// Error says all but the file.
+func (b *Broken) Error() string {
+	text := fmt.Sprintf("line %d: ", b.Line)
+	if b.Object != "" {
+		text += b.Object + ": "
 	}
-	return all(yamlDocuments(data))
+	return text + b.Text
 }
 
-// isJSON reports whether a file begins as a JSON object does, or as one whose
-// template was not rendered. YAML has mappings in braces, too, but hardly ever
-// with quoted keys.
-func isJSON(data []byte) bool {
-	inside, ok := bytes.CutPrefix(data, []byte("{"))
+// file is a file while it is read into a set.
+type file struct {
+	name string
+	set  *Set
+}
+
+func (f *file) broken(line int, object, text string) {
+	f.set.Broken = append(f.set.Broken, &Broken{f.name, line, object, text})
+}
+
+// documents yields the YAML documents of a file, each with the number of lines
+// before it. A line that begins with --- separates them, as it does for kubectl
+// (k8s.io/apimachinery, util/yaml); so an error in one does not hide the others.
+func documents(data []byte) func(yield func(before int, text []byte) bool) {
+	return func(yield func(int, []byte) bool) {
+		start, first, line := 0, 0, 0
+		for at := 0; at < len(data); line++ {
+			end := at + bytes.IndexByte(data[at:], '\n') + 1
+			if end == at {
+				end = len(data)
+			}
+			if at > start && isSeparator(data[at:end]) {
+				if !yield(first, data[start:at]) {
+					return
+				}
+				start, first = at, line
+			}
+			at = end
+		}
+		yield(first, data[start:])
+	}
+}
+
+func isSeparator(line []byte) bool {
+	rest, ok := bytes.CutPrefix(line, []byte("---"))
+	return ok && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
+}
+
+// jsonObject returns a document from its first brace on if it begins as a JSON
+// object does, or as one whose template was not rendered; nil if it is YAML.
+// YAML has mappings in braces, too, but hardly ever with quoted keys.
+func jsonObject(text []byte) []byte {
+	if isSeparator(text) {
+		separator, _, _ := bytes.Cut(text, []byte("\n"))
+		if comment := bytes.TrimSpace(separator[len("---"):]); len(comment) == 0 || comment[0] == '#' {
+			text = text[len(separator):]
+		}
+	}
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("---")), " \t\r\n")
+	inside, ok := bytes.CutPrefix(text, []byte("{"))
 	inside = bytes.TrimSpace(inside)
-	return ok && (len(inside) == 0 || bytes.IndexByte([]byte(`"}{`), inside[0]) >= 0)
+	if ok && (len(inside) == 0 || bytes.IndexByte([]byte(`"}{`), inside[0]) >= 0) {
+		return text
+	}
+	return nil
 }
 
-// all returns the objects until io.EOF.
-func all(next func(**Object) error) ([]*Object, error) {
-	var all []*Object
+// yaml reads a text in which YAML's end mark (...) can still separate
+// documents.
+func (f *file) yaml(before int, text []byte) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	for {
-		var o *Object
-		err := next(&o)
+		var document yaml.Node
+		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) {
-			return all, nil
+			return
 		}
 		if err != nil {
-			return nil, err
+			line, text := config.YAMLError(err)
+			f.broken(before+line, "", text)
+			return
 		}
-		if o != nil { // empty documents do not count
-			if all, err = flatten(all, o); err != nil {
-				return nil, err
-			}
-		}
+		f.document(before, len(text), document.Content[0])
 	}
 }
 
-// flatten appends an object, or the items of a List.
-func flatten(all []*Object, o *Object) ([]*Object, error) {
-	switch {
-	case o == nil:
-		return nil, errors.New("an item of a List is empty: want Kubernetes objects")
-	case o.Kind == "":
-		return nil, fmt.Errorf("line %d: this has no kind: want Kubernetes objects, with apiVersion, kind and metadata", o.Line)
-	case o.what != aList:
-		return append(all, o), nil
-	}
-	for _, item := range o.items {
-		var err error
-		if all, err = flatten(all, item); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-func yamlDocuments(data []byte) func(**Object) error {
-	documents := yaml.NewDecoder(bytes.NewReader(data))
-	return func(o **Object) error { return readable(config.YAMLError(data, documents.Decode(o))) }
-}
-
-// jsonObjects splits a file into its objects, for which package encoding/json
-// knows the exact place of an error, and decodes each as the YAML that it is,
-// as far down as it stands in the file.
-func jsonObjects(data []byte) func(**Object) error {
-	split := json.NewDecoder(bytes.NewReader(data))
-	return func(o **Object) error {
+// json splits a text into its objects, for which package encoding/json knows
+// the exact place of an error, and reads each as the YAML that it is.
+func (f *file) json(before int, text []byte) {
+	objects := json.NewDecoder(bytes.NewReader(text))
+	counted, line := 0, before // lines up to an offset
+	for {
 		var raw json.RawMessage
-		if err := split.Decode(&raw); err != nil {
-			return jsonError(data, err)
+		err := objects.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return
 		}
-		var text []byte
-		for _, c := range data[:int(split.InputOffset())-len(raw)] {
-			if c == '\n' {
-				text = append(text, c)
-			}
+		if err != nil {
+			f.jsonError(before, text, err)
+			return
 		}
-		return readable(yaml.NewDecoder(bytes.NewReader(yamlEscapes(text, raw))).Decode(o))
+		start := int(objects.InputOffset()) - len(raw)
+		line += bytes.Count(text[counted:start], []byte("\n"))
+		counted = start
+		f.yaml(line, yamlEscapes(raw))
 	}
 }
 
-// jsonError says where the error is. Its offset counts from the file's start.
-func jsonError(data []byte, err error) error {
-	if err == io.EOF {
-		return err
-	}
-	at := len(data)
+// jsonError says where the error is. Its offset counts from the text's start.
+func (f *file) jsonError(before int, text []byte, err error) {
+	at := len(bytes.TrimRight(text, " \t\r\n"))
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		at = min(max(int(syntax.Offset)-1, 0), at)
 	}
+	line := before + bytes.Count(text[:at], []byte("\n")) + 1
 	switch {
-	case bytes.HasPrefix(data, []byte("{{")):
-		err = errors.New("this looks like a template: render it first, as helm template does")
-	case err == io.ErrUnexpectedEOF:
-		err = errors.New("the JSON ends in the middle")
+	case bytes.HasPrefix(text, []byte("{{")):
+		f.broken(line, "", "this looks like a template: render it first, as helm template does")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		f.broken(line, "", "the JSON ends in the middle of an object")
+	default:
+		f.broken(line, "", fmt.Sprintf("column %d: %v", at-bytes.LastIndexByte(text[:at], '\n'), err))
 	}
-	return fmt.Errorf("line %d, column %d: %w", bytes.Count(data[:at], []byte("\n"))+1, at-bytes.LastIndexByte(data[:at], '\n'), err)
 }
 
-// yamlEscapes rewrites the escapes of JSON that the YAML library does not know:
-// \/ is a plain slash, and a UTF-16 surrogate pair is one character, which
-// YAML writes in eight digits. Half a pair becomes the replacement character,
-// as in package encoding/json. It appends to out.
-func yamlEscapes(out, raw []byte) []byte {
+// yamlEscapes rewrites the escapes of JSON that the YAML library does not
+// know: \/ is a plain slash, and a UTF-16 surrogate pair is one character, which YAML writes in eight
+// digits. Half a pair becomes the replacement character, as in package
+// encoding/json.
+func yamlEscapes(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	out := make([]byte, 0, len(raw)+len(raw)/8)
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != '\\' || i+1 == len(raw) {
 			out = append(out, raw[i])

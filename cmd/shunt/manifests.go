@@ -27,7 +27,17 @@ func (f *files) bind(fs *pflag.FlagSet) {
 	fs.VarP(f, "filename", "f", "read Kubernetes manifests from this YAML or JSON file, - for standard input; repeatable")
 }
 
-// read returns what all files hold.
+// readValid returns what all files hold. A document that is not valid is an
+// error.
+func (f files) readValid(s *system) (*manifest.Set, error) {
+	set, err := f.read(s)
+	if err == nil {
+		err = set.Err()
+	}
+	return set, err
+}
+
+// read returns what all files hold, and in it what is not valid.
 func (f files) read(s *system) (*manifest.Set, error) {
 	set := &manifest.Set{}
 	for _, path := range f {
@@ -100,7 +110,7 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 	if err != nil {
 		return nil, nil, err
 	}
-	set, err := w.read(r.sys)
+	set, err := w.readValid(r.sys)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,7 +147,7 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 // skipped names the objects of kinds that are not read.
 func skipped(set *manifest.Set) []string {
 	names := []string{}
-	for _, o := range set.Skipped {
+	for _, o := range set.Others {
 		names = append(names, o.String())
 	}
 	return names

@@ -37,9 +37,9 @@ func (w *workloads) planManifests(r *request, format string) error {
 		s := &list[i]
 		switch {
 		case s.resolved == nil:
-			fmt.Fprintf(&b, "%s%s: not injected: %s\n", mark, s.Object, strings.Join(s.Not, "; "))
+			fmt.Fprintf(&b, "%s%s\n", mark, plan.Printable(fmt.Sprintf("%s: not injected: %s", s.Object, strings.Join(s.Not, "; "))))
 		case w.name == "" || format == formatTable:
-			fmt.Fprintf(&b, "%s%s: injected: %s\n", mark, s.Object, s.Why)
+			fmt.Fprintf(&b, "%s%s\n", mark, plan.Printable(fmt.Sprintf("%s: injected: %s", s.Object, s.Why)))
 			fallthrough
 		default:
 			if err := s.write(&b, format); err != nil {

@@ -68,7 +68,7 @@ func (r *request) resolve(ctx context.Context) (*resolved, error) {
 }
 
 func mergeAnnotations(cfg config.Config, path string) (config.Config, error) {
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		hint := ""
 		if errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +76,8 @@ func mergeAnnotations(cfg config.Config, path string) (config.Config, error) {
 		}
 		return cfg, &config.InputError{Err: fmt.Errorf("flag --annotations-file: %w%s", err, hint)}
 	}
-	pod, err := config.ParseAnnotationsFile(data)
+	defer file.Close() // only read from
+	pod, err := config.ReadAnnotations(file)
 	if err != nil {
 		return cfg, &config.InputError{Err: fmt.Errorf("file %s: %w", path, err)}
 	}

@@ -14,6 +14,7 @@ import (
 	"shunt/config"
 	"shunt/iptables"
 	"shunt/netns"
+	"shunt/plan"
 	"shunt/redirect"
 )
 
@@ -144,7 +145,7 @@ func verbNames() []string {
 // was called under a name that has none.
 func (s *system) report(called *cobra.Command, err error) {
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
-	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), text)
+	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), plan.Printable(text))
 }
 
 func newHelp(root *cobra.Command) *cobra.Command {

@@ -34,7 +34,14 @@ func engine(hasIPv6 bool, fakes ...*Fake) (*Engine, *strings.Builder) {
 	return e, &log
 }
 
-func standard() plan.Plan { return plan.Build(config.Standard()) }
+// standard is the standard plan, for both families.
+func standard() plan.Plan { return plan.Build(standardConfig()) }
+
+func standardConfig() config.Config {
+	c := config.Standard()
+	c.IPv6 = true
+	return c
+}
 
 func live(p plan.Plan) plan.State { return (&Fake{}).Expand(p) }
 
@@ -235,7 +242,7 @@ func TestClear(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	other := config.Standard()
+	other := standardConfig()
 	other.SkipOutboundPorts = config.PortSet{{First: 1, Last: 1}}
 	for _, tc := range []struct {
 		name          string

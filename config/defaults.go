@@ -20,10 +20,12 @@ func (n Names) defaults() Config {
 
 // Standard returns the values that hold under shunt's own name: those of
 // Linkerd's Helm chart. 4567 and 4568 are Galera's ports, which the chart
-// skips both ways.
+// skips both ways. IPv6 is off, because the proxy listens on IPv4 only unless
+// the chart's disableIPv6 is false: redirected IPv6 connections would be refused.
 func Standard() Config {
 	c := Linkerd()
 	c.Fallback = false // what was asked for by name is never replaced
+	c.IPv6 = false
 	c.InboundPort = StandardInboundPort
 	c.OutboundPort = StandardOutboundPort
 	c.ProxyUID = StandardProxyUID

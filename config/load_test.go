@@ -159,13 +159,13 @@ func TestLayers(t *testing.T) {
 				"SHUNT_INBOUND_PORT": "1", "SHUNT_OUTBOUND_PORT": "2", "SHUNT_CONTROL_PORT": "3", "SHUNT_ADMIN_PORT": "4",
 				"SHUNT_PROXY_UID": "5", "SHUNT_PROXY_GID": "6", "SHUNT_PORTS_TO_REDIRECT": "7",
 				"SHUNT_SKIP_SUBNETS": "10.0.0.0/8", "SHUNT_SKIP_OUTBOUND_SUBNETS": "fd00::/8", "SHUNT_SKIP_OUTBOUND_UIDS": "9",
-				"SHUNT_INBOUND_LOCAL_ONLY": "true", "SHUNT_IPV6": "false", "SHUNT_BACKEND": "iptables", "SHUNT_IPTABLES_MODE": "legacy",
+				"SHUNT_INBOUND_LOCAL_ONLY": "true", "SHUNT_IPV6": "true", "SHUNT_BACKEND": "iptables", "SHUNT_IPTABLES_MODE": "legacy",
 				"SHUNT_LOCK_TIMEOUT": "1500ms", "SHUNT_TIMEOUT_CLOSE_WAIT_SECS": "60",
 			}},
 			want: map[string]string{
 				"inbound-port": "1", "outbound-port": "2", "control-port": "3", "admin-port": "4", "proxy-uid": "5", "proxy-gid": "6",
 				"ports-to-redirect": "7", "skip-subnets": "10.0.0.0/8", "skip-outbound-subnets": "fd00::/8", "skip-outbound-uids": "9",
-				"inbound-local-only": "true", "ipv6": "false", "backend": "iptables", "iptables-mode": "legacy",
+				"inbound-local-only": "true", "ipv6": "true", "backend": "iptables", "iptables-mode": "legacy",
 				"lock-timeout": "1.5s", "timeout-close-wait-secs": "60",
 			},
 			sources: Sources{
@@ -206,7 +206,7 @@ func TestLayers(t *testing.T) {
 		{
 			name:    "a bool flag without a value is true",
 			given:   layers{file: "ipv6: false\n", args: []string{"--ipv6", "--inbound-local-only"}},
-			want:    map[string]string{"inbound-local-only": "true"},
+			want:    map[string]string{"inbound-local-only": "true", "ipv6": "true"},
 			sources: Sources{"ipv6": "flag --ipv6", "inbound-local-only": "flag --inbound-local-only"},
 		},
 	} {
@@ -389,7 +389,7 @@ func TestHelpShowsOurNamesAndMentionsLinkerds(t *testing.T) {
 		"      --inbound-port port ", "(Linkerd: --incoming-proxy-port) (default 4143)\n",
 		"      --backend auto|nftables|iptables ", "(default auto)\n",
 		"--skip-inbound-ports ports ", "(default 4190-4191,4567-4568)\n",
-		"      --ipv6 ", "(default true)\n", "--config file",
+		"      --ipv6 ", "--config file",
 	} {
 		if !strings.Contains(help, want) {
 			t.Errorf("no %q in\n%s", want, help)

@@ -100,7 +100,7 @@ func TestStandardValues(t *testing.T) {
 		"proxy-uid": "2102", "proxy-gid": "-1", "ports-to-redirect": "",
 		"skip-inbound-ports": "4190-4191,4567-4568", "skip-outbound-ports": "4567-4568", "skip-ports": "",
 		"skip-subnets": "", "skip-outbound-subnets": "", "skip-outbound-uids": "",
-		"inbound-local-only": "false", "ipv6": "true", "backend": "auto", "iptables-mode": "auto",
+		"inbound-local-only": "false", "ipv6": "false", "backend": "auto", "iptables-mode": "auto",
 		"lock-timeout": "5s", "timeout-close-wait-secs": "0",
 	}
 	for _, s := range Settings() {

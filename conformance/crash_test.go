@@ -40,9 +40,7 @@ func (s *site) command(verb string, noIPv6 bool, flags ...string) command {
 	args := []string{verb}
 	if verb != "clear" {
 		args = append(args, s.variant.flags...)
-		if noIPv6 {
-			args = append(args, "--ipv6=false")
-		}
+		args = append(args, fmt.Sprintf("--ipv6=%t", !noIPv6))
 	}
 	return command{args: append(args, flags...)}
 }

@@ -178,7 +178,7 @@ func planOf(t testing.TB, flags []string) plan.Plan {
 	t.Helper()
 	fs := pflag.NewFlagSet("init", pflag.ContinueOnError)
 	settings := config.BindFlags(fs, config.ShuntNames)
-	if err := fs.Parse(flags); err != nil {
+	if err := fs.Parse(append([]string{"--ipv6"}, flags...)); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := settings.Load(func(string) (string, bool) { return "", false }, strings.NewReader(""))

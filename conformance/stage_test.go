@@ -78,9 +78,7 @@ func newStage(t testing.TB, v variant, ipv6 bool, flags ...string) *stage {
 // families, its configuration, and more.
 func (s *stage) args(verb string, more ...string) []string {
 	args := append([]string{verb, "--log-format", "json"}, s.variant.flags...)
-	if !s.ipv6 {
-		args = append(args, "--ipv6=false")
-	}
+	args = append(args, fmt.Sprintf("--ipv6=%t", s.ipv6))
 	return append(append(args, s.flags...), more...)
 }
 

@@ -134,7 +134,7 @@ func TestBuild(t *testing.T) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	c := config.Standard()
-	c.ProxyGID = 7
+	c.IPv6, c.ProxyGID = true, 7
 	c.SkipInboundPorts = config.PortSet{{First: 80, Last: 90}}
 	c.SkipOutboundPorts = config.PortSet{{First: 3306, Last: 3306}}
 	c.SkipSubnets = subnets(t, "10.1.0.0/16")
@@ -218,7 +218,7 @@ func TestHash(t *testing.T) {
 	}
 	seen := map[string]string{base.Hash(): "the standard values"}
 	for name, set := range map[string]func(*config.Config){
-		"no IPv6":       func(c *config.Config) { c.IPv6 = false },
+		"IPv6":          func(c *config.Config) { c.IPv6 = true },
 		"another port":  func(c *config.Config) { c.InboundPort++ },
 		"one skip more": func(c *config.Config) { c.SkipOutboundPorts = config.PortSet{{First: 1, Last: 1}} },
 		"a subnet":      func(c *config.Config) { c.SkipSubnets = subnets(t, "10.0.0.0/8") },

@@ -20,6 +20,7 @@ type clearRun struct {
 func newClear(s *system) *cobra.Command {
 	r := &clearRun{sys: s}
 	cfg := config.Standard()
+	cfg.IPv6 = true // everything of ours goes
 	cmd := &cobra.Command{
 		Use:   "clear [flags]",
 		Short: "remove the rules",

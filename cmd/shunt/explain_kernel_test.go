@@ -44,7 +44,7 @@ func decider(e *explain.Explanation) (packets uint64, ok bool) {
 func TestExplainAgreesWithTheKernel(t *testing.T) {
 	t.Parallel()
 	netnstest.IDs(t, 1000, 1500, 2102)
-	flags := []string{"--skip-inbound-ports", "4190,4191,8080", "--skip-outbound-ports", "3306,4000-4010",
+	flags := []string{"--ipv6", "--skip-inbound-ports", "4190,4191,8080", "--skip-outbound-ports", "3306,4000-4010",
 		"--skip-subnets", "10.3.0.0/16,fd01:3::/32", "--skip-outbound-subnets", "192.168.7.0/24,2001:db8::/32", "--skip-outbound-uids", "1500"}
 	for _, backend := range [][]string{
 		{"--backend", "nftables"},

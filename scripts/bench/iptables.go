@@ -66,7 +66,9 @@ func (b *bench) iptablesRules(t *table, variant string, r rules, fresh, change f
 	if err := b.withoutJumps(textAfter); err != nil {
 		return err
 	}
-	shunt := func(flags []string) []command { return []command{{args: append([]string{b.shunt, "init"}, flags...)}} }
+	shunt := func(flags []string) []command {
+		return []command{{args: append([]string{b.shunt, "init", "--ipv6"}, flags...)}}
+	}
 	both := func(verb string, stdin string, args ...string) (commands []command) {
 		for _, name := range []string{"iptables", "ip6tables"} {
 			commands = append(commands, command{args: append([]string{name + "-" + variant + "-" + verb}, args...), stdin: stdin})

@@ -62,7 +62,9 @@ func (b *bench) nftablesRules(t *table, r rules, fresh, change, unchanged float6
 	if err := b.sameRules(r, before, after); err != nil {
 		return err
 	}
-	shunt := func(flags []string) []command { return []command{{args: append([]string{b.shunt, "init"}, flags...)}} }
+	shunt := func(flags []string) []command {
+		return []command{{args: append([]string{b.shunt, "init", "--ipv6"}, flags...)}}
+	}
 	minimal := func(do string) []command { return []command{{args: b.minimal(r, do)}} }
 	nft := func(file string) []command { return []command{{args: []string{"nft", "-f", file}}} }
 
@@ -118,7 +120,7 @@ func (b *bench) minimal(r rules, do string) []string {
 
 // plan writes the rules as text into a file, and returns its path.
 func (b *bench) plan(format string, flags []string) (string, error) {
-	_, text, err := command{args: append([]string{b.shunt, "plan", "-o", format}, flags...)}.run(nil)
+	_, text, err := command{args: append([]string{b.shunt, "plan", "--ipv6", "-o", format}, flags...)}.run(nil)
 	if err != nil {
 		return "", err
 	}

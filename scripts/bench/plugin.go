@@ -60,7 +60,7 @@ func (b *bench) plugin() error {
 		return errors.New("the binary does not answer as a plugin")
 	}
 	empty := contender{"an empty Go program", nil, []command{{args: []string{b.program("empty")}}}}
-	initRun := contender{"shunt init", nil, []command{{args: []string{b.shunt, "init"}}}}
+	initRun := contender{"shunt init", nil, []command{{args: []string{b.shunt, "init", "--ipv6"}}}}
 	add := func(conf string) contender { return contender{"shunt", nil, call("ADD", conf)} }
 	for _, c := range []contest{
 		{"–", "VERSION", []contender{{"shunt", nil, call("VERSION", unmeshed)}, empty}, nil},

@@ -20,7 +20,7 @@ func (b *bench) startUp() error {
 	}
 	empty := one("an empty Go program", b.program("empty"))
 	for _, c := range []contest{
-		{rules: "standard", doing: "shunt plan", contenders: []contender{one("shunt", b.shunt, "plan"), empty},
+		{rules: "standard", doing: "shunt plan", contenders: []contender{one("shunt", b.shunt, "plan", "--ipv6"), empty},
 			limits: []against{{empty.name, 1.8}}},
 		{rules: "–", doing: "shunt version", contenders: []contender{one("shunt", b.shunt, "version"), empty}},
 	} {

@@ -91,7 +91,7 @@ func (d *demo) run() {
 			netnstest.StartApp(d, ns, netip.AddrPortFrom(netip.IPv6Unspecified(), port))
 		}
 	}
-	skip := []string{"--skip-ports", "3306"}
+	skip := []string{"--skip-ports", "3306", "--ipv6"}
 
 	d.say("The plan: port 3306 is a database's and bypasses the proxy, both ways.")
 	d.command(top.Pod, append([]string{"plan", "-o", "table"}, skip...)...)

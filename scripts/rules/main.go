@@ -45,7 +45,7 @@ func example(settings ...string) (config.Config, error) {
 
 // every returns settings under which every rule exists.
 func every() []string {
-	return []string{"proxy-gid=2102", "skip-outbound-ports=3306,4567-4568", "skip-subnets=10.0.0.0/8,fd00::/8",
+	return []string{"ipv6=true", "proxy-gid=2102", "skip-outbound-ports=3306,4567-4568", "skip-subnets=10.0.0.0/8,fd00::/8",
 		"skip-outbound-subnets=169.254.169.254/32,fd00:ec2::254/128", "skip-outbound-uids=1500"}
 }
 
@@ -187,7 +187,7 @@ func (d *doc) variants() error {
 		d.code(linesOf(nft, v.rule), "nft")
 		d.code(linesOf(ipt, v.rule), "iptables")
 	}
-	d.add("### --ipv6=false\n\nIPv6 is not touched: nft's table is `ip shunt`, not `inet shunt`, and nothing is loaded with ip6tables.\n")
+	d.add("### --ipv6=false\n\nThe standard: IPv6 is not touched. nft's table is `ip shunt`, not `inet shunt`, and nothing is loaded with ip6tables.\n")
 	return nil
 }
 

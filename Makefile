@@ -34,7 +34,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## show shunt at work in a throwaway network namespace (root, or a user namespace)
-	scripts/demo.sh
+	go run ./conformance/demo bin/shunt
 
 build: ## build bin/shunt and bin/shunt-agent
 	$(BUILD) -o bin/ ./cmd/...
@@ -50,7 +50,7 @@ image: $(PLATFORMS:%=bin/%) ## make the container images for all platforms, in b
 test: ## install what the tests need, run them, and print the coverage
 	scripts/deps.sh
 	mkdir -p coverage
-	go test -coverpkg="$$(go list ./... | grep -v /scripts/ | paste -sd,)" -coverprofile=coverage/profile ./...
+	go test -coverpkg="$$(go list ./... | grep -Ev '/(bench|generate|demo)(/|$$)' | paste -sd,)" -coverprofile=coverage/profile ./...
 	@go tool cover -func=coverage/profile | awk '/^total:/ { print "statements covered, across packages:", $$NF }'
 
 lint: ## check the format of the code and what vet, staticcheck and, if it is there, shellcheck find
@@ -72,9 +72,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	scripts/fuzz.sh $(FUZZTIME)
 
 docs: build ## write the generated documents anew: the rules, transcripts, man pages (man/)
-	go run ./scripts/rules >docs/rules.md
+	go run ./docs/generate/rules >docs/rules.md
 	go test ./cmd/shunt -run 'TestDocs|TestExamples|TestGolden$$' -update
-	go run ./scripts/man bin/shunt man
+	go run ./docs/generate/man bin/shunt man
 
 clean: ## remove what the other targets made
 	rm -rf bin coverage man

@@ -10,8 +10,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
 # Stripped, as the binary that they are compared with.
-go build -trimpath -ldflags "-s -w" -o "$dir/" ./scripts/bench ./scripts/bench/empty ./scripts/bench/minimal
-go test -c -o "$dir/traffic.test" ./scripts/bench/traffic
+go build -trimpath -ldflags "-s -w" -o "$dir/" ./bench ./bench/empty ./bench/minimal
+go test -c -o "$dir/traffic.test" ./bench/traffic
 
 if [ "${BENCH_QUICK:-}" = 1 ]; then
 	"$dir/bench" -shunt bin/shunt -dir "$dir" -quick

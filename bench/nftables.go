@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"shunt/scripts/bench/lists"
+	"shunt/bench/lists"
 )
 
 // The contenders of the nftables table.

@@ -2,7 +2,7 @@
 // each verb, from what the program says of itself: cobra's own generator would
 // have to be linked into the program, for a third of a megabyte.
 //
-//	go run ./scripts/man bin/shunt man
+//	go run ./docs/generate/man bin/shunt man
 //
 // writes man/shunt.1, man/shunt-plan.1 and so on.
 package main

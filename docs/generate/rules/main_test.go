@@ -16,12 +16,12 @@ func TestTheDocumentIsFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile("../../docs/rules.md")
+	got, err := os.ReadFile("../../rules.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d := diff.Diff("docs/rules.md", got, "generated", []byte(want)); d != nil {
-		t.Errorf("stale: run go run ./scripts/rules > docs/rules.md\n%s", d)
+		t.Errorf("stale: run go run ./docs/generate/rules > docs/rules.md\n%s", d)
 	}
 }
 

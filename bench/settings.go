@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"shunt/scripts/bench/lists"
+	"shunt/bench/lists"
 )
 
 // rules are one set of rules in its two contents.

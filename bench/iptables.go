@@ -5,7 +5,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"shunt/scripts/bench/lists"
+	"shunt/bench/lists"
 )
 
 // The contenders of the iptables tables.

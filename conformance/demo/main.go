@@ -1,6 +1,7 @@
 // Demo shows shunt at work between throwaway network namespaces: a client, a
 // pod with a stand-in proxy, and a server. Its argument is the binary. It
-// needs root or user namespaces, and leaves nothing behind.
+// needs root or user namespaces and a kernel with nf_tables, and leaves nothing
+// behind.
 package main
 
 import (

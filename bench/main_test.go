@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"shunt/scripts/bench/lists"
+	"shunt/bench/lists"
 )
 
 func TestMedianIsTheMiddle(t *testing.T) {
@@ -104,7 +104,7 @@ func TestLinesOfABenchmark(t *testing.T) {
 	if name != "shunt, 1,000 ports/outbound, skipped" || ns != 17000 || !ok {
 		t.Errorf("got %q %v %v", name, ns, ok)
 	}
-	for _, other := range []string{"", "PASS\n", "goos: linux\n", "pkg: shunt/scripts/bench/traffic of the year\n"} {
+	for _, other := range []string{"", "PASS\n", "goos: linux\n", "pkg: shunt/bench/traffic of the year\n"} {
 		if _, _, ok := benchmarkLine(other); ok {
 			t.Errorf("%q is taken for a result", other)
 		}

@@ -22,7 +22,7 @@ import (
 	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
-	"shunt/scripts/bench/lists"
+	"shunt/bench/lists"
 )
 
 func main() {

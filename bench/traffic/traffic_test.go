@@ -9,11 +9,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/bench/lists"
 	"shunt/config"
 	"shunt/netns/netnstest"
 	"shunt/nftables"
 	"shunt/plan"
-	"shunt/scripts/bench/lists"
 )
 
 func TestMain(m *testing.M) { netnstest.Main(m) }

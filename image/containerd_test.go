@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,8 +22,14 @@ func testContainerd(t *testing.T, tree *Tree) {
 	netnstest.IDs(t, 65534)
 	c := startContainerd(t)
 	images := map[string]string{} // by variant
+	// The user stands in the image, for ctr of containerd 1.6, which has no
+	// option for it; a pod says it itself.
+	variants := []Variant{{Name: "as-root", Entrypoint: Variants()[0].Entrypoint}}
 	for _, v := range Variants() {
-		v.User = "65534:65534" // for ctr of containerd 1.6, which has no option for it; a pod says it itself
+		v.User = "65534:65534"
+		variants = append(variants, v)
+	}
+	for _, v := range variants {
 		img, err := Pack(v, testRelease, tree)
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +41,7 @@ func testContainerd(t *testing.T, tree *Tree) {
 		c.ctr("images", "import", archive)
 		images[v.Name] = img.Name
 	}
-	if list := c.ctr("images", "list", "-q"); list != "registry.example/mesh/shunt-init:v1.2.3\nregistry.example/mesh/shunt:v1.2.3\n" {
+	if list := c.ctr("images", "list", "-q"); list != "registry.example/mesh/as-root:v1.2.3\nregistry.example/mesh/shunt-init:v1.2.3\nregistry.example/mesh/shunt:v1.2.3\n" {
 		t.Errorf("the images in containerd:\n%s", list)
 	}
 
@@ -58,7 +65,7 @@ func testContainerd(t *testing.T, tree *Tree) {
 		}
 	})
 	t.Run("Linkerd's charts", func(t *testing.T) {
-		for _, name := range images { // from edge-25.11 with a command, up to 2.19 by the entrypoint
+		for _, name := range []string{images["shunt"], images["shunt-init"]} { // from edge-25.11 with a command, up to 2.19 by the entrypoint
 			ns := netnstest.New(t)
 			out := c.run(t, name, c.restricted(ns, "CAP_NET_ADMIN", "CAP_NET_RAW"), "/usr/lib/linkerd/linkerd2-proxy-init",
 				"-p", "4143", "-o", "4140", "-u", "2102", "--inbound-ports-to-ignore", "4190,4191")
@@ -69,6 +76,27 @@ func testContainerd(t *testing.T, tree *Tree) {
 		out, err := c.try(images["shunt-init"], c.restricted(netnstest.New(t)))
 		if err == nil || !strings.Contains(out, "incoming-proxy-port") {
 			t.Errorf("shunt-init without arguments: %v, and it says\n%s", err, out)
+		}
+	})
+	t.Run("the agent installs the plugin as root of a node with few capabilities", func(t *testing.T) {
+		node := t.TempDir()
+		const primary = `{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"bridge"}]}`
+		if err := errors.Join(os.MkdirAll(filepath.Join(node, "net.d"), 0o755), os.MkdirAll(filepath.Join(node, "bin"), 0o755),
+			os.WriteFile(filepath.Join(node, "net.d", "10-pods.conflist"), []byte(primary), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		options := c.restricted(netnstest.New(t), "CAP_DAC_OVERRIDE")
+		for folder, path := range map[string]string{"net.d": "/host/etc/cni/net.d", "bin": "/host/opt/cni/bin"} {
+			options = append(options, "--mount", "type=bind,src="+filepath.Join(node, folder)+",dst="+path+",options=rbind:rw")
+		}
+		out := c.run(t, images["as-root"], options, "/shunt-agent", "install", "--once")
+		installed, err := os.ReadFile(filepath.Join(node, "bin", "shunt"))
+		if want := tree.programs[0].file; err != nil || !bytes.Equal(installed, want) {
+			t.Errorf("the plugin has %d bytes (%v), the image's %d\n%s", len(installed), err, len(want), out)
+		}
+		conflist, err := os.ReadFile(filepath.Join(node, "net.d", "10-pods.conflist"))
+		if err != nil || !strings.Contains(string(conflist), `"type":"shunt"`) {
+			t.Errorf("the conflist (%v):\n%s\n%s", err, conflist, out)
 		}
 	})
 }

@@ -36,6 +36,7 @@ func Programs() []Program {
 			"/opt/cni/bin/linkerd-cni",
 			"/usr/lib/linkerd/linkerd2-proxy-init",
 		}},
+		{Name: "shunt-agent"},
 	}
 }
 
@@ -50,8 +51,8 @@ type Variant struct {
 // Variants lists the images.
 func Variants() []Variant {
 	return []Variant{
-		{Name: "shunt", Entrypoint: []string{"/shunt"},
-			Description: "redirects a pod's TCP traffic through its sidecar proxy"},
+		{Name: "shunt", Entrypoint: []string{"/shunt-agent"},
+			Description: "redirects pods' TCP traffic through their sidecar proxies"},
 		{Name: "shunt-init", Entrypoint: []string{"/usr/lib/linkerd/linkerd2-proxy-init"}, User: "65534:65534",
 			Description: "in the place of Linkerd's proxy-init image, up to Linkerd 2.19"},
 	}

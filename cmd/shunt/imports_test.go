@@ -37,6 +37,7 @@ func TestImportsGoOneWay(t *testing.T) {
 
 		"agent/install": "",
 
+		"chart":         "",
 		"image":         "",
 		"image/mkimage": "image",
 	}

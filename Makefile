@@ -19,6 +19,9 @@ FUZZTIME ?= 30s
 # It has to know the Go release of go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+# They look at nothing but their arguments, so they build for the browser too.
+PURE := ./config ./plan ./pods ./manifest ./lint ./explain
+
 SCRIPTS := .ci/run $(wildcard scripts/*.sh)
 
 # The binary is static, and tests are of what is shipped.
@@ -53,9 +56,10 @@ test: ## install what the tests need, run them, and print the coverage
 	go test -coverpkg="$$(go list ./... | grep -Ev '/(bench|generate|demo)(/|$$)' | paste -sd,)" -coverprofile=coverage/profile ./...
 	@go tool cover -func=coverage/profile | awk '/^total:/ { print "statements covered, across packages:", $$NF }'
 
-lint: ## check the format of the code and what vet, staticcheck and, if it is there, shellcheck find
+lint: ## check the format of the code, that pure packages stay pure, and what vet, staticcheck and, if it is there, shellcheck find
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "not in gofmt's format:" $$files; exit 1; }
 	go vet ./...
+	GOOS=js GOARCH=wasm go build $(PURE)
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); fi
 

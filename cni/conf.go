@@ -196,8 +196,8 @@ func (c *netConf) config() (cfg config.Config, warnings []string, err error) {
 	cfg = standard()
 	known := []string{keySimulate, keyUseWait, keyExclude, keyControlPlane, keyAPIPorts, keyTimeout}
 	for _, s := range config.Settings() {
-		if s.Name == "skip-ports" || s.Name == "timeout-close-wait-secs" {
-			continue // flags of the init container, no keys of linkerd-cni
+		if s.NotCNI {
+			continue
 		}
 		known = append(known, s.Name)
 		if s.Linkerd != "" {

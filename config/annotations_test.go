@@ -74,7 +74,7 @@ func TestMergeAnnotations(t *testing.T) {
 		{
 			name: "skip-ports adds to what the others left", mode: ModeInit, pod: keys{both: "8080", outbound: "", inbound: "1"},
 			want: keys{"skip-inbound-ports": "1,4190-4191,8080", "skip-outbound-ports": "8080"},
-			sources: Sources{"skip-inbound-ports": pod + inbound + " + control-port + admin-port + " + pod + both,
+			sources: Sources{"skip-inbound-ports": pod + inbound + " + " + pod + both + " + control-port + admin-port",
 				"skip-outbound-ports": pod + outbound + " + " + pod + both},
 		},
 		{name: "skip-ports does not count on the namespace", mode: ModeCNI, namespace: keys{both: "8080"}},

@@ -7,6 +7,24 @@ import (
 	"strings"
 )
 
+// ID is a Linux user or group id, 0 to 4294967294, or NoID.
+type ID int64
+
+// NoID stands for "no such id is configured".
+const NoID ID = -1
+
+// MaxID is the highest id a process can have: (uid_t)-1 is reserved by the
+// kernel for "no change" (setreuid(2)).
+const MaxID ID = 1<<32 - 2
+
+// IDRange is an inclusive range of user ids.
+type IDRange struct {
+	First, Last uint32
+}
+
+// IDSet is a sorted list of disjoint ranges that do not touch each other.
+type IDSet []IDRange
+
 func userIDs() numbering {
 	return numbering{one: "user id", max: uint32(MaxID), example: "1000-1999"}
 }

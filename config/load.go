@@ -2,6 +2,7 @@ package config
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -10,9 +11,9 @@ import (
 type layer [][]Value
 
 // Load reads all layers: defaults, then the file of --config, then SHUNT_*
-// variables (under shunt's names only), then flags. Of each setting the highest layer that gives it
-// counts, and a list that one layer gives several times is put together.
-// skip-ports, by the same rule, adds to what both skip lists have at the end.
+// variables (under shunt's names only), then flags. Of each setting the highest
+// layer that gives it counts, and a list that one layer gives several times is
+// put together.
 // An InputError says which value is wrong; every given value is checked, also
 // one that a higher layer replaces. Load does not validate: annotations may
 // be merged first.
@@ -42,32 +43,27 @@ func (f *Flags) Load(lookupEnv func(string) (string, bool), stdin io.Reader) (Co
 	return c, nil
 }
 
-// apply sets what the layers give, lowest first.
+// apply sets what the layers give, lowest first. Of a setting that several
+// give, the values that do not count are checked all the same.
 func (c *Config) apply(settings []Setting, layers ...layer) error {
-	both := -1
 	for i, s := range settings {
-		if s.Name == settingSkipPorts {
-			both = i
-			continue
-		}
-		for _, l := range layers {
-			if err := s.Set(c, l[i]...); err != nil {
-				return err
+		var highest []Value
+		for _, l := range slices.Backward(layers) {
+			unused := *c
+			switch {
+			case highest == nil:
+				highest = l[i]
+			case len(l[i]) > 0:
+				if err := s.Set(&unused, l[i]...); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	var highest []Value
-	for _, l := range layers {
-		if len(l[both]) == 0 {
-			continue
-		}
-		highest = l[both]
-		var unused Config // a value that is replaced is checked all the same
-		if err := settings[both].Set(&unused, highest...); err != nil {
+		if err := s.Set(c, highest...); err != nil {
 			return err
 		}
 	}
-	return settings[both].Set(c, highest...)
+	return nil
 }
 
 // envLayer reads the settings' variables. Others that begin with SHUNT_ are

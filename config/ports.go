@@ -7,6 +7,14 @@ import (
 	"strings"
 )
 
+// PortRange is an inclusive range of TCP ports; First == Last is one port.
+type PortRange struct {
+	First, Last uint16
+}
+
+// PortSet is a sorted list of disjoint ranges that do not touch each other.
+type PortSet []PortRange
+
 func portNumbers() numbering {
 	return numbering{one: "port", max: 65535, example: "4000-4100"}
 }
@@ -87,7 +95,8 @@ func (s PortSet) Union(others ...PortSet) PortSet {
 	return portSet(spans)
 }
 
-// everything reports whether no port that a connection can have is left out.
-func (s PortSet) everything() bool {
+// Everything reports whether every port that a connection can have is in the
+// set. Port 0 is none.
+func (s PortSet) Everything() bool {
 	return len(s) == 1 && s[0].First <= 1 && s[0].Last == 65535
 }

@@ -74,13 +74,22 @@ type Setting struct {
 	Choices   []string // for KindChoice
 	Help      string   // one line
 
-	// field returns a pointer to the setting's field, or a bothLists.
-	field func(*Config) any
-}
+	// AddsTo names the settings, before this one in the table, to which its
+	// value is added, once they have theirs; it has no value of its own.
+	AddsTo []string
+	// NotCNI means that a network configuration (CNI) has no key for it, as
+	// linkerd-cni has none.
+	NotCNI bool
 
-// bothLists stands for the two port lists that skip-ports adds to.
-type bothLists struct {
-	inbound, outbound *PortSet
+	// Annotation is the key that gives the setting on a pod, or, if the pod does
+	// not have it, on its namespace; empty: there is none. It replaces the
+	// configured value.
+	Annotation string
+	PodOnly    bool // the namespace's annotation does not count
+	AddsInCNI  bool // under ModeCNI, a list that is not empty is added to the configured one
+
+	// field returns a pointer to the setting's field; nil with AddsTo.
+	field func(*Config) any
 }
 
 // Settings returns every setting in the order of --help. It builds the table
@@ -88,44 +97,56 @@ type bothLists struct {
 func Settings() []Setting {
 	return []Setting{
 		{Name: settingInboundPort, Linkerd: "incoming-proxy-port", Shorthand: "p", Kind: KindPort,
-			Help:  "redirect inbound connections to this port of the proxy",
-			field: func(c *Config) any { return &c.InboundPort }},
+			Help:       "redirect inbound connections to this port of the proxy",
+			Annotation: "config.linkerd.io/inbound-port",
+			field:      func(c *Config) any { return &c.InboundPort }},
 		{Name: settingOutboundPort, Linkerd: "outgoing-proxy-port", Shorthand: "o", Kind: KindPort,
-			Help:  "redirect outbound connections to this port of the proxy",
-			field: func(c *Config) any { return &c.OutboundPort }},
+			Help:       "redirect outbound connections to this port of the proxy",
+			Annotation: "config.linkerd.io/outbound-port",
+			field:      func(c *Config) any { return &c.OutboundPort }},
 		{Name: settingControlPort, Kind: KindPort,
-			Help:  "the proxy's control server, which must be reachable without the proxy",
-			field: func(c *Config) any { return &c.ControlPort }},
+			Help:       "the proxy's control server, which must be reachable without the proxy",
+			Annotation: "config.linkerd.io/control-port",
+			field:      func(c *Config) any { return &c.ControlPort }},
 		{Name: settingAdminPort, Kind: KindPort,
-			Help:  "the proxy's admin server, which must be reachable without the proxy",
-			field: func(c *Config) any { return &c.AdminPort }},
+			Help:       "the proxy's admin server, which must be reachable without the proxy",
+			Annotation: "config.linkerd.io/admin-port",
+			field:      func(c *Config) any { return &c.AdminPort }},
 		{Name: settingProxyUID, Shorthand: "u", Kind: KindID,
-			Help:  "user id of the proxy, whose own connections are not redirected; -1 for none",
-			field: func(c *Config) any { return &c.ProxyUID }},
+			Help:       "user id of the proxy, whose own connections are not redirected; -1 for none",
+			Annotation: "config.linkerd.io/proxy-uid",
+			field:      func(c *Config) any { return &c.ProxyUID }},
 		{Name: settingProxyGID, Shorthand: "g", Kind: KindID,
-			Help:  "group id of the proxy, whose own connections are not redirected; -1 for none",
-			field: func(c *Config) any { return &c.ProxyGID }},
+			Help:       "group id of the proxy, whose own connections are not redirected; -1 for none",
+			Annotation: "config.linkerd.io/proxy-gid",
+			field:      func(c *Config) any { return &c.ProxyGID }},
 		{Name: "ports-to-redirect", Shorthand: "r", Kind: KindPorts,
 			Help:  "redirect only these inbound ports; empty for all",
 			field: func(c *Config) any { return &c.PortsToRedirect }},
 		{Name: settingSkipInboundPorts, Linkerd: "inbound-ports-to-ignore", Kind: KindPorts,
-			Help:  "inbound connections to these ports bypass the proxy",
+			Help:       "inbound connections to these ports bypass the proxy",
+			Annotation: "config.linkerd.io/skip-inbound-ports", AddsInCNI: true,
 			field: func(c *Config) any { return &c.SkipInboundPorts }},
 		{Name: settingSkipOutboundPorts, Linkerd: "outbound-ports-to-ignore", Kind: KindPorts,
-			Help:  "outbound connections to these ports bypass the proxy",
-			field: func(c *Config) any { return &c.SkipOutboundPorts }},
+			Help:       "outbound connections to these ports bypass the proxy",
+			Annotation: "config.linkerd.io/skip-outbound-ports",
+			field:      func(c *Config) any { return &c.SkipOutboundPorts }},
 		{Name: settingSkipPorts, Kind: KindPorts,
-			Help:  "add these ports to both skip lists",
-			field: func(c *Config) any { return bothLists{&c.SkipInboundPorts, &c.SkipOutboundPorts} }},
+			Help:   "add these ports to both skip lists",
+			AddsTo: []string{settingSkipInboundPorts, settingSkipOutboundPorts}, NotCNI: true,
+			Annotation: "linkerd.io/skip-ports", PodOnly: true},
 		{Name: settingSkipSubnets, Linkerd: "subnets-to-ignore", Kind: KindSubnets,
-			Help:  "inbound connections from these addresses bypass the proxy",
-			field: func(c *Config) any { return &c.SkipSubnets }},
+			Help:       "inbound connections from these addresses bypass the proxy",
+			Annotation: "config.linkerd.io/skip-subnets",
+			field:      func(c *Config) any { return &c.SkipSubnets }},
 		{Name: settingSkipOutboundSubnets, Kind: KindSubnets,
-			Help:  "outbound connections to these addresses bypass the proxy",
-			field: func(c *Config) any { return &c.SkipOutboundSubnets }},
+			Help:       "outbound connections to these addresses bypass the proxy",
+			Annotation: "shunt/skip-outbound-subnets",
+			field:      func(c *Config) any { return &c.SkipOutboundSubnets }},
 		{Name: settingSkipOutboundUIDs, Kind: KindIDs,
-			Help:  "outbound connections of these users bypass the proxy",
-			field: func(c *Config) any { return &c.SkipOutboundUIDs }},
+			Help:       "outbound connections of these users bypass the proxy",
+			Annotation: "shunt/skip-outbound-uids",
+			field:      func(c *Config) any { return &c.SkipOutboundUIDs }},
 		{Name: "inbound-local-only", Kind: KindBool,
 			Help:  "redirect inbound connections to the pod's own addresses only, not what it forwards",
 			field: func(c *Config) any { return &c.InboundLocalOnly }},
@@ -142,8 +163,9 @@ func Settings() []Setting {
 			Help:  "how long to wait for another run in the same namespace",
 			field: func(c *Config) any { return &c.LockTimeout }},
 		{Name: settingCloseWait, Kind: KindSeconds,
-			Help:  "set nf_conntrack_tcp_timeout_close_wait to this; 0 leaves it alone",
-			field: func(c *Config) any { return &c.CloseWait }},
+			Help:   "set nf_conntrack_tcp_timeout_close_wait to this; 0 leaves it alone",
+			NotCNI: true,
+			field:  func(c *Config) any { return &c.CloseWait }},
 	}
 }
 

@@ -6,6 +6,19 @@ import (
 	"strings"
 )
 
+// Source says where a value came from, in the operator's words: "default",
+// "flag --skip-inbound-ports", "file /etc/shunt.yaml",
+// "environment SHUNT_BACKEND", "pod annotation config.linkerd.io/proxy-uid".
+type Source string
+
+// Default is the Source of a value that nobody set.
+const Default Source = "default"
+
+// Sources maps a setting's name to where its value came from. A setting that
+// is absent has its default. A list that was combined from several places
+// names them all, joined by " + ".
+type Sources map[string]Source
+
 // Of returns where a setting's value came from, Default if nobody set it.
 func (s Sources) Of(setting string) Source {
 	if source, ok := s[setting]; ok {

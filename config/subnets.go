@@ -8,6 +8,11 @@ import (
 	"strings"
 )
 
+// SubnetSet is a list of disjoint prefixes, masked, IPv4 before IPv6, each
+// family sorted by address. No prefix contains another, and no two siblings
+// stand where their parent would do.
+type SubnetSet []netip.Prefix
+
 // ParseSubnets reads a comma list of CIDR subnets and bare addresses (taken
 // as /32 or /128) of both families, with spaces trimmed. An empty text is an
 // empty set. The result is merged into disjoint prefixes.

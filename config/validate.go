@@ -114,7 +114,7 @@ func (c Config) remarks() []string {
 		{settingSkipInboundPorts, c.SkipInboundPorts},
 		{settingSkipOutboundPorts, c.SkipOutboundPorts},
 	} {
-		if l.ports.everything() {
+		if l.ports.Everything() {
 			say(l.name, "covers every port: nothing in this direction reaches the proxy")
 		}
 	}

@@ -4,11 +4,12 @@ import (
 	"strconv"
 
 	"shunt/manifest"
+	"shunt/pods"
 )
 
 // job finds Jobs whose proxy outlives them.
-func (l *linter) job(pods *place, spec string) {
-	w := pods.Object
+func (l *linter) job(pod *place, spec string) {
+	w := pod.Object
 	if w.Kind != "Job" && w.Kind != "CronJob" {
 		return
 	}
@@ -21,18 +22,17 @@ func (l *linter) job(pods *place, spec string) {
 	}
 	on, off := l.native(w)
 	// With the shutdown endpoint, the job's own command can end the proxy.
-	if a, _ := l.set.Annotation(w, shutdownKey); on || a.Value == "enabled" {
+	if a, _ := l.set.Annotation(w, pods.Shutdown); on || a.Value == "enabled" {
 		return
 	}
-	l.report(jobNeverCompletes, pods, injectKey,
+	l.report(jobNeverCompletes, pod, pods.Inject,
 		"it is injected, and native sidecars are off ("+off+"): the proxy keeps the pod running when the job is done", fix)
 }
 
 // native reports whether a workload's proxy is a native sidecar, and if not,
 // what says so. The domains are in the order in which the injector looks.
 func (l *linter) native(w *manifest.Object) (on bool, off string) {
-	for _, domain := range []string{"config", "config.beta", "config.alpha"} {
-		key := domain + ".linkerd.io" + nativeName
+	for _, key := range []string{pods.Native, pods.NativeBeta, pods.NativeAlpha} {
 		if a, in := l.set.Annotation(w, key); in != nil {
 			if v, err := strconv.ParseBool(a.Value); err == nil {
 				return v, key

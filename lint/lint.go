@@ -10,6 +10,7 @@ import (
 
 	"shunt/config"
 	"shunt/manifest"
+	"shunt/pods"
 )
 
 // Severity says how bad a finding is.
@@ -88,7 +89,7 @@ func Check(s *manifest.Set, r Release) []*Finding {
 }
 
 func newLinter(s *manifest.Set, r Release) *linter {
-	l := &linter{set: s, release: r, severities: map[string]Severity{}, noted: map[Finding]bool{}, guesses: map[string]guess{}}
+	l := &linter{set: s, release: r, severities: map[string]Severity{}, noted: map[Finding]bool{}, known: known(), guesses: map[string]guess{}}
 	for _, rule := range Rules() {
 		l.severities[rule.ID] = rule.Severity
 	}
@@ -128,7 +129,8 @@ type linter struct {
 	release    Release
 	policies   []*manifest.Object
 	severities map[string]Severity // of the rules
-	guesses    map[string]guess    // of the keys that are not known
+	known      map[string]pods.Key
+	guesses    map[string]guess // of the keys that are not known
 	findings   []*Finding
 	noted      map[Finding]bool
 }
@@ -198,21 +200,21 @@ func (l *linter) note(f Finding) {
 // workload checks a workload, and what its pods would get.
 func (l *linter) workload(own *place) {
 	w := own.Object
-	pods := &place{w, "metadata", w.Pod.Annotations, onPod}
+	pod := &place{w, "metadata", w.Pod.Annotations, onPod}
 	spec := "spec"
 	if w.PodPath != "" {
 		own.on = onMaker
 		l.annotations(own, w.Labels)
-		pods.metadata, spec = w.PodPath+".metadata", w.PodPath+".spec"
+		pod.metadata, spec = w.PodPath+".metadata", w.PodPath+".spec"
 	}
-	l.annotations(pods, w.Pod.Labels)
+	l.annotations(pod, w.Pod.Labels)
 	in := l.set.Injection(w)
 	if in.Requested && w.Pod.HostNetwork {
 		l.add(hostNetwork, w, 0, spec+".hostNetwork", in.Why+", and a pod on the host's network gets no proxy",
 			"no hostNetwork, or linkerd.io/inject: disabled")
 	}
 	if in.Injected {
-		l.job(pods, spec)
-		l.ports(pods)
+		l.job(pod, spec)
+		l.ports(pod)
 	}
 }

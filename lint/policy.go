@@ -5,6 +5,7 @@ import (
 
 	"shunt/config"
 	"shunt/manifest"
+	"shunt/pods"
 )
 
 // policy looks for rules that let an opaque port of a meshed workload in and
@@ -42,7 +43,7 @@ func selects(p, w *manifest.Object) bool {
 // what it exposes.
 func (l *linter) opaqueOf(rule *manifest.IngressRule, w *manifest.Object, c *config.Config) config.PortSet {
 	set := l.release.OpaquePorts()
-	if a, in := l.set.Annotation(w, opaqueKey); in != nil {
+	if a, in := l.set.Annotation(w, pods.Opaque); in != nil {
 		set, _ = (&place{Object: w}).opaque(a.Value)
 	} else if exposed := w.Pod.Ports(); len(exposed) > 0 {
 		set = overlap(set, exposed)

@@ -6,19 +6,20 @@ import (
 
 	"shunt/config"
 	"shunt/manifest"
+	"shunt/pods"
 )
 
 // ports checks the port lists of an injected workload against each other and
 // against what its containers expose.
-func (l *linter) ports(pods *place) {
-	c := l.merged(config.Standard(), pods, l.set.NamespaceOf(pods.Object))
+func (l *linter) ports(pod *place) {
+	c := l.merged(config.Standard(), pod, l.set.NamespaceOf(pod.Object))
 	if _, err := c.Validate(); err != nil {
-		l.add(invalidValue, pods.Object, 0, pods.metadata+".annotations", err.Error(), "values that go together")
+		l.add(invalidValue, pod.Object, 0, pod.metadata+".annotations", err.Error(), "values that go together")
 		return
 	}
-	l.skipLists(pods, c)
-	l.unexposed(pods, c)
-	l.speakers(pods, c, l.opaque(pods, c))
+	l.skipLists(pod, c)
+	l.unexposed(pod, c)
+	l.speakers(pod, c, l.opaque(pod, c))
 }
 
 // merged returns the configuration that a place's annotations make of base,
@@ -31,7 +32,7 @@ func (l *linter) merged(base config.Config, p *place, ns *manifest.Object) *conf
 		}
 		lists[i] = from.list.Values()
 		for key, value := range lists[i] {
-			if kind := kindOf(key); kind != "setting" || from.check(kind, key, value) != "" {
+			if k := l.known[key]; k.Format != aSetting || from.check(k, value) != "" {
 				delete(lists[i], key)
 			}
 		}
@@ -53,7 +54,7 @@ func (l *linter) skipLists(p *place, c *config.Config) {
 		covered := overlap(list, own)
 		switch {
 		case err != nil || len(covered) == 0:
-		case everything(list):
+		case list.Everything():
 			l.report(skipEverything, p, key, "the list covers every port: nothing in this direction reaches the proxy",
 				"the ports that are meant, or linkerd.io/inject: disabled")
 		case key == skipInboundKey && len(overlap(list, proxy)) == 0:
@@ -68,50 +69,50 @@ func (l *linter) skipLists(p *place, c *config.Config) {
 
 // opaque returns the ports that are opaque, after comparing those of an
 // annotation with what is skipped.
-func (l *linter) opaque(pods *place, c *config.Config) config.PortSet {
-	a, in := l.set.Annotation(pods.Object, opaqueKey)
+func (l *linter) opaque(pod *place, c *config.Config) config.PortSet {
+	a, in := l.set.Annotation(pod.Object, pods.Opaque)
 	if in == nil {
 		return l.release.OpaquePorts()
 	}
-	p := pods
-	if in != pods.Object {
+	p := pod
+	if in != pod.Object {
 		p = &place{in, "metadata", in.Annotations, onNamespace}
 	}
-	list, _ := pods.opaque(a.Value)
+	list, _ := pod.opaque(a.Value)
 	if both := overlap(list, c.SkipInboundPorts); len(both) > 0 {
-		l.report(opaqueAndSkipped, p, opaqueKey,
+		l.report(opaqueAndSkipped, p, pods.Opaque,
 			fmt.Sprintf("port %s is opaque here and skipped inbound (%s): it is skipped", both, c.Sources.Of("skip-inbound-ports")),
 			"one of the two: opaque keeps mutual TLS and metrics, skipped leaves the proxy out")
 	}
 	// Opaque is about what comes in. A client that skips the port outbound and
 	// does not serve it has probably taken it for the other direction.
-	if both := without(overlap(list, c.SkipOutboundPorts), pods.Pod.Ports().Union(c.SkipInboundPorts)); len(both) > 0 {
-		l.report(opaqueAndSkipped, p, opaqueKey,
+	if both := without(overlap(list, c.SkipOutboundPorts), pod.Pod.Ports().Union(c.SkipInboundPorts)); len(both) > 0 {
+		l.report(opaqueAndSkipped, p, pods.Opaque,
 			fmt.Sprintf("port %s is opaque here, skipped outbound (%s), and exposed by no container: outbound it is skipped", both, c.Sources.Of("skip-outbound-ports")),
-			opaqueKey+" on the server's pods and Service if the server is in the cluster, and no skipping; skipping alone if it is outside")
+			pods.Opaque+" on the server's pods and Service if the server is in the cluster, and no skipping; skipping alone if it is outside")
 	}
 	return list
 }
 
 // unexposed looks for inbound skip ports that nothing listens on. A
 // namespace's list is for all of its pods, so only the pod's own counts.
-func (l *linter) unexposed(pods *place, c *config.Config) {
-	exposed := pods.Pod.Ports()
+func (l *linter) unexposed(pod *place, c *config.Config) {
+	exposed := pod.Pod.Ports()
 	for _, key := range []string{skipInboundKey, skipBothKey} {
-		list, err := config.ParsePorts(pods.list[key].Value)
-		if err != nil || everything(list) {
+		list, err := config.ParsePorts(pod.list[key].Value)
+		if err != nil || list.Everything() {
 			continue // findings of their own
 		}
-		for _, text := range strings.Split(pods.list[key].Value, ",") {
+		for _, text := range strings.Split(pod.list[key].Value, ",") {
 			entry, _ := config.ParsePorts(text) // as it stands there, not merged
 			if len(overlap(entry, exposed)) > 0 || len(without(entry, set(c.ControlPort, c.AdminPort))) == 0 {
 				continue
 			}
 			message := "no container exposes port " + entry.String() + ", which is skipped inbound"
 			if key == skipInboundKey {
-				l.report(skipUnexposedPort, pods, key, message, "a port that is exposed ("+exposed.String()+"), or this one under the container's ports")
+				l.report(skipUnexposedPort, pod, key, message, "a port that is exposed ("+exposed.String()+"), or this one under the container's ports")
 			} else { // it may be meant for the other direction
-				l.report(redundantSkip, pods, key, message, written(skipOutboundKey, entry.String())+", if it is about connections that the pod makes")
+				l.report(redundantSkip, pod, key, message, written(skipOutboundKey, entry.String())+", if it is about connections that the pod makes")
 			}
 		}
 	}
@@ -121,12 +122,12 @@ func (l *linter) unexposed(pods *place, c *config.Config) {
 // for which Linkerd's documentation asks for a decision ("Protocol
 // Detection"), because the server speaks first, or the client does not begin
 // with anything that tells its protocol.
-func (l *linter) speakers(pods *place, c *config.Config, opaque config.PortSet) {
-	exposed := pods.Pod.Ports()
+func (l *linter) speakers(pod *place, c *config.Config, opaque config.PortSet) {
+	exposed := pod.Pod.Ports()
 	// An annotation replaces the default list: what the pod has of that must
 	// be named again.
 	mark := opaque
-	if _, in := l.set.Annotation(pods.Object, opaqueKey); in == nil {
+	if _, in := l.set.Annotation(pod.Object, pods.Opaque); in == nil {
 		mark = overlap(opaque, exposed)
 	}
 	stalls := func(port uint16) bool {
@@ -140,9 +141,9 @@ func (l *linter) speakers(pods *place, c *config.Config, opaque config.PortSet) 
 	}
 	for _, s := range list {
 		if stalls(s.port) {
-			l.report(serverSpeaksFirst, pods, opaqueKey,
+			l.report(serverSpeaksFirst, pod, pods.Opaque,
 				fmt.Sprintf("port %d (%s) is exposed, and neither opaque nor skipped: the proxy cannot tell the protocol from the client's first bytes", s.port, s.protocol),
-				"nothing, if it is wrapped in TLS from the start; for clients in the cluster "+written(opaqueKey, mark.String())+
+				"nothing, if it is wrapped in TLS from the start; for clients in the cluster "+written(pods.Opaque, mark.String())+
 					" here and on the Service, which keeps mutual TLS and metrics; for a server outside the cluster "+skipOutboundKey+" on its clients")
 		}
 	}

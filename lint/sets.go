@@ -11,11 +11,6 @@ func set(ports ...uint16) config.PortSet {
 	return s
 }
 
-// everything reports whether a list covers every port that there is.
-func everything(s config.PortSet) bool {
-	return len(s) == 1 && s[0].First <= 1 && s[0].Last == 65535
-}
-
 // overlap returns the ports that are in both sets.
 func overlap(a, b config.PortSet) config.PortSet {
 	var out config.PortSet

@@ -110,7 +110,7 @@ spec:
 		source  config.Source
 	}{
 		{config.ModeInit, "4190-4191,8080,9000",
-			"pod annotation config.linkerd.io/skip-inbound-ports + control-port + admin-port + pod annotation linkerd.io/skip-ports"},
+			"pod annotation config.linkerd.io/skip-inbound-ports + pod annotation linkerd.io/skip-ports + control-port + admin-port"},
 		{config.ModeCNI, "4190-4191,4567-4568,8080,9000",
 			"default + pod annotation config.linkerd.io/skip-inbound-ports + pod annotation linkerd.io/skip-ports"},
 	} {

@@ -94,7 +94,7 @@ type settingView struct {
 func settingViews(c *config.Config) []settingView {
 	var out []settingView
 	for _, s := range config.Settings() {
-		if s.Name != "skip-ports" { // adds to two others
+		if s.AddsTo == nil {
 			out = append(out, settingView{s.Name, s.Get(c), c.Sources.Of(s.Name)})
 		}
 	}

@@ -2,58 +2,59 @@ package lint
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"shunt/config"
+	"shunt/pods"
 )
 
-// check returns what would be right if a value of a kind is wrong, and nothing
-// if it can stand. The kinds are those that known lists.
-func (p *place) check(kind, key, value string) (wants string) {
+// check returns what would be right if a key's value is wrong, and nothing if it
+// is valid.
+func (p *place) check(k pods.Key, value string) (wants string) {
 	var err error
-	switch kind {
-	case "any":
-	case "bool":
+	switch k.Format {
+	case pods.OneOf:
+		wants = "one of " + strings.TrimSuffix(strings.Join(k.Choices, ", "), ", ")
+		if !slices.Contains(k.Choices, value) {
+			return wants
+		}
+	case pods.Bool:
 		_, err = strconv.ParseBool(value)
 		wants = `"true" or "false"`
-	case "duration":
+	case pods.Duration:
 		_, err = time.ParseDuration(value)
 		wants = `a duration such as "30s" or "500ms"`
-	case "seconds":
+	case pods.Seconds:
 		_, err = strconv.ParseUint(value, 10, 64)
 		wants = `whole seconds such as "30"`
-	case "ratio":
+	case pods.Ratio:
 		var r float64
 		if r, err = strconv.ParseFloat(value, 64); r <= 0 || r >= 1 {
 			err = strconv.ErrRange
 		}
 		wants = `a number between 0 and 1, such as "0.5"`
-	case "quantity":
+	case pods.Quantity:
 		err = quantity(value)
 		wants = `a quantity such as "100m" or "64Mi"`
-	case "json":
+	case pods.Environment:
 		if !json.Valid([]byte(value)) || !strings.HasPrefix(strings.TrimSpace(value), "[") {
 			err = strconv.ErrSyntax
 		}
 		wants = `a JSON list of environment variables such as [{"name":"A","value":"b"}]`
-	case "ports":
+	case pods.Ports:
 		if _, err = config.ParsePorts(strings.TrimSuffix(value, ",")); err != nil {
 			wants = err.Error()
 		}
-	case "opaque":
+	case pods.OpaquePorts:
 		_, wants = p.opaque(value)
 		return wants
-	case "setting":
-		_, err = config.MergeAnnotations(config.Standard(), map[string]string{key: value}, nil, config.ModeInit)
+	case aSetting:
+		_, err = config.MergeAnnotations(config.Standard(), map[string]string{k.Name: value}, nil, config.ModeInit)
 		if err != nil {
 			_, wants, _ = strings.Cut(err.Error(), ": ") // after where it stands
-		}
-	default:
-		choices := "|" + kind + "|"
-		if strings.ContainsRune(value, '|') || !strings.Contains(choices, "|"+value+"|") {
-			return "one of " + strings.ReplaceAll(strings.TrimSuffix(kind, "|"), "|", ", ")
 		}
 	}
 	if err == nil {

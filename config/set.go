@@ -33,11 +33,14 @@ func (v Value) place() string {
 // Set gives the setting the values of one layer, in place of what it had: of
 // a list all of them together, of anything else the last. It notes the source,
 // adds warnings, and changes nothing if one of the values is wrong; the error
-// is an InputError that names the value and its source. skip-ports is the
-// exception: it adds to what the two lists have. No values: no change.
+// is an InputError that names the value and its source. A setting with AddsTo
+// adds to what others have. No values: no change.
 func (s Setting) Set(c *Config, values ...Value) error {
 	if len(values) == 0 {
 		return nil
+	}
+	if s.AddsTo != nil {
+		return s.add(c, values)
 	}
 	var err error
 	switch field := s.field(c).(type) {
@@ -67,8 +70,6 @@ func (s Setting) Set(c *Config, values ...Value) error {
 		}
 	case *SubnetSet:
 		err = setSubnets(c, field, values)
-	case bothLists:
-		return s.addToBoth(c, field, values)
 	}
 	if err != nil {
 		return err
@@ -78,8 +79,11 @@ func (s Setting) Set(c *Config, values ...Value) error {
 }
 
 // Get returns the setting's value in canonical text, which Set reads back as
-// the same value. skip-ports has no value of its own: its text is empty.
+// the same value; empty for a setting with AddsTo, which has none of its own.
 func (s Setting) Get(c *Config) string {
+	if s.AddsTo != nil {
+		return ""
+	}
 	switch field := s.field(c).(type) {
 	case *uint16:
 		return strconv.Itoa(int(*field))
@@ -110,19 +114,20 @@ func (s Setting) sourceOf(values []Value) Source {
 	return joinSources(sources...)
 }
 
-func (s Setting) addToBoth(c *Config, both bothLists, values []Value) error {
+// add adds a list of ports to the settings that AddsTo names. An empty list
+// adds nothing, and is no source of anything.
+func (s Setting) add(c *Config, values []Value) error {
 	spans, err := c.allSpans(values, portNumbers())
-	if err != nil {
+	if err != nil || len(spans) == 0 {
 		return err
 	}
-	if len(spans) == 0 {
-		return nil // adds nothing, so it is not a source of anything
-	}
 	set, source := portSet(spans), s.sourceOf(values)
-	*both.inbound = both.inbound.Union(set)
-	*both.outbound = both.outbound.Union(set)
-	c.addSource(settingSkipInboundPorts, source)
-	c.addSource(settingSkipOutboundPorts, source)
+	for _, name := range s.AddsTo {
+		to, _ := Find(Settings(), name)
+		field := to.field(c).(*PortSet)
+		*field = field.Union(set)
+		c.addSource(name, source)
+	}
 	return nil
 }
 

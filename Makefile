@@ -16,6 +16,10 @@ BUILD := go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VE
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
+# Flags of the benchmarks: -rounds 20 for a first look, -before PROGRAM to
+# measure an earlier build of shunt as well.
+BENCH ?= -o docs/benchmarks.md
+
 # It has to know the Go release of go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -69,8 +73,8 @@ conformance: ## run the scenarios against the kernel, list them, and count what 
 conformance-long: ## the same for long: 100,000 applies under traffic, tens of thousands of random connections
 	cd conformance && SHUNT_CONFORMANCE=long go test -count=1 -timeout 60m
 
-bench: build ## measure speed and size against the bare tools, as ratios
-	scripts/bench.sh
+bench: build ## measure CPU time and size against the bare tools, as ratios (root)
+	go run ./bench $(BENCH)
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	scripts/fuzz.sh $(FUZZTIME)

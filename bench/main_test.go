@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,50 +27,8 @@ func TestMedianIsTheMiddle(t *testing.T) {
 // A slow round hits both alike, so it must not count.
 func TestRatioIsTakenWithinRounds(t *testing.T) {
 	t.Parallel()
-	costs := func(ms ...time.Duration) (out []cost) {
-		for _, d := range ms {
-			out = append(out, cost{cpu: d * time.Millisecond})
-		}
-		return out
-	}
-	if got := ratio(costs(2, 20, 4), costs(1, 10, 2)); got != 2 {
+	if got := ratio([]time.Duration{2, 20, 4}, []time.Duration{1, 10, 2}); got != 2 {
 		t.Errorf("got %v, want 2", got)
-	}
-}
-
-func TestNftTextAsCommands(t *testing.T) {
-	t.Parallel()
-	const text = `#!/usr/sbin/nft -f
-table inet shunt
-delete table inet shunt
-table inet shunt {
-	set skip {
-		type inet_service
-		flags interval
-		elements = { 80, 90-91 }
-	}
-
-	chain inbound {
-		type nat hook prerouting priority -100; policy accept;
-		tcp dport @skip counter accept comment "shunt/skip"
-	}
-}
-`
-	want := []string{
-		"add table inet shunt",
-		"add set inet shunt skip { type inet_service; flags interval; elements = { 80, 90-91 }; }",
-		"add chain inet shunt inbound { type nat hook prerouting priority -100; policy accept; }",
-		`add rule inet shunt inbound tcp dport @skip counter accept comment "shunt/skip"`,
-	}
-	var got []string
-	for _, c := range nftCommands(text) {
-		if len(c.args) != 2 || c.args[0] != "nft" {
-			t.Fatalf("not a call of nft: %q", c.args)
-		}
-		got = append(got, c.args[1])
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -98,29 +59,57 @@ COMMIT
 	}
 }
 
-func TestLinesOfABenchmark(t *testing.T) {
+func TestLimitsThatAreMissedAreSeen(t *testing.T) {
 	t.Parallel()
-	name, ns, ok := benchmarkLine("BenchmarkConnections/shunt,_1,000_ports/outbound,_skipped-2 \t 1000\t 17000 ns/op\n")
-	if name != "shunt, 1,000 ports/outbound, skipped" || ns != 17000 || !ok {
-		t.Errorf("got %q %v %v", name, ns, ok)
-	}
-	for _, other := range []string{"", "PASS\n", "goos: linux\n", "pkg: shunt/bench/traffic of the year\n"} {
-		if _, _, ok := benchmarkLine(other); ok {
-			t.Errorf("%q is taken for a result", other)
-		}
+	text := table([]row{{against: "a", ratio: 1.5, most: 1.5}, {against: "b", ratio: 1.51, most: 1.5}, {against: "c", ratio: 9}})
+	if strings.Count(text, "MISSED") != 1 || strings.Count(text, "kept") != 1 {
+		t.Errorf("not one kept and one missed in\n%s", text)
 	}
 }
 
-func TestLimitsThatAreMissedAreSeen(t *testing.T) {
+// What is measured is a copy, for the setup and for the run, and never the file
+// that the linker wrote.
+func TestContendersRunCopies(t *testing.T) {
 	t.Parallel()
-	r := report{limits: []limit{{"a", 1.5, 1.5, ""}, {"b", 1.5, 1.51, ""}}}
-	if r.missed() != 1 {
-		t.Errorf("%d missed, want 1", r.missed())
+	program := filepath.Join(t.TempDir(), "program")
+	text := bytes.Repeat([]byte("x"), 100<<10)
+	if err := os.WriteFile(program, text, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for _, text := range []string{r.text("method"), r.markdown(nil, "method")} {
-		if strings.Count(text, "MISSED") != 1 || strings.Count(text, "kept\n")+strings.Count(text, "kept  ") == 0 {
-			t.Errorf("not one kept and one missed in\n%s", text)
-		}
+	once := []command{{args: []string{program, "a"}}, {args: []string{"nft", "b"}}}
+	c, err := contender{setup: once, run: once}.copied(filepath.Join(t.TempDir(), "1-"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.run[0].args[0] == program || c.run[0].args[0] != c.setup[0].args[0] || c.run[0].args[1] != "a" || c.run[1].args[0] != "nft" {
+		t.Errorf("got %v and %v", c.setup, c.run)
+	}
+	if once[0].args[0] != program {
+		t.Errorf("the original runs %s", once[0].args[0])
+	}
+	if got, err := os.ReadFile(c.run[0].args[0]); err != nil || !bytes.Equal(got, text) {
+		t.Errorf("the copy has %d bytes, %v", len(got), err)
+	}
+}
+
+// The method is written by hand, the figures are not.
+func TestOnlyFiguresAreReplaced(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "benchmarks.md")
+	if err := os.WriteFile(path, []byte("# Benchmarks\n\nMethod.\n\n## Figures\n\nold\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFigures(path, "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != "# Benchmarks\n\nMethod.\n\n## Figures\n\nnew\n" {
+		t.Errorf("got %q", got)
+	}
+	if err := os.WriteFile(path, []byte("# Something else\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFigures(path, "new\n"); err == nil {
+		t.Error("a file without the heading is overwritten")
 	}
 }
 
@@ -128,16 +117,14 @@ func TestLimitsThatAreMissedAreSeen(t *testing.T) {
 // shunt joins ranges that touch.
 func TestListsDoNotTouchEachOther(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{lists.Standard, 100, 1000, 5000} {
-		for _, v := range []lists.Variant{lists.Before, lists.After} {
-			for _, list := range [][]lists.Range{lists.Inbound(n, v), lists.Outbound(n, v)} {
-				if n > 0 && len(list) != n {
-					t.Errorf("%d entries, want %d", len(list), n)
-				}
-				for i := 1; i < len(list); i++ {
-					if int(list[i].First) <= int(list[i-1].Last)+1 {
-						t.Errorf("%v touches %v", list[i-1], list[i])
-					}
+	for _, n := range []int{lists.Standard, 1000, 5000} {
+		for _, list := range [][]lists.Range{lists.Inbound(n), lists.Outbound(n)} {
+			if n > 0 && len(list) != n {
+				t.Errorf("%d entries, want %d", len(list), n)
+			}
+			for i := 1; i < len(list); i++ {
+				if int(list[i].First) <= int(list[i-1].Last)+1 {
+					t.Errorf("%v touches %v", list[i-1], list[i])
 				}
 			}
 		}

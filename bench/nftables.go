@@ -3,124 +3,95 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"shunt/bench/lists"
 )
 
-// The contenders of the nftables table.
-const (
-	minimalFresh  = "minimal"
-	minimalChange = "minimal, which knows what differs"
-	minimalAgain  = "minimal, which writes all again"
-)
+// sizes are the rules that are measured: how many single ports are skipped in
+// each direction, none of which touches the next.
+func sizes() []rules {
+	return []rules{{"standard", lists.Standard}, {"1,000 + 1,000 ports", 1000}, {"5,000 + 5,000 ports", 5000}}
+}
+
+type rules struct {
+	name  string
+	ports int
+}
+
+// share returns which part of the rounds is enough: a few milliseconds need
+// more of them than many.
+func (r rules) share() int {
+	if r.ports == lists.Standard {
+		return 1
+	}
+	return 5
+}
+
+// flags returns shunt's flags for the rules; the ports stand in a file as comma
+// lists. Both sides of a comparison write rules for IPv6.
+func (b *bench) flags(r rules) ([]string, error) {
+	if r.ports == lists.Standard {
+		return []string{"--ipv6"}, nil
+	}
+	comma := func(ports []lists.Range) string {
+		var list []string
+		for _, p := range ports {
+			list = append(list, strconv.Itoa(int(p.First)))
+		}
+		return strings.Join(list, ",")
+	}
+	path := filepath.Join(b.dir, fmt.Sprintf("%d.yaml", r.ports))
+	text := fmt.Sprintf("skip-inbound-ports: %q\nskip-outbound-ports: %q\n", comma(lists.Inbound(r.ports)), comma(lists.Outbound(r.ports)))
+	return []string{"--ipv6", "--config", path}, os.WriteFile(path, []byte(text), 0o600)
+}
 
 // nftables measures the native backend.
 func (b *bench) nftables() error {
-	t := table{
-		title: "nftables",
-		text:  "Unchanged is compared with the minimal program's fresh apply, too: what never looks has to write.",
-		head:  costHead(),
-	}
-	defer func() { b.tables = append(b.tables, t) }()
-	for _, c := range []struct {
-		rules
-		fresh, change, unchanged float64 // limits; 0 for none
-	}{
-		{b.standard(), 1.5, 1.7, 1.1},
-		{rules{name: "1,000 + 1,000 ports", ports: 1000}, 1.3, 1.5, 0.5},
-		{rules{name: "5,000 + 5,000 ports", ports: 5000}, 1.25, 1.5, 0.35},
-		{rules{name: "1,000 + 1,000 ports, a YAML list", ports: 1000, yamlList: true}, 0, 0, 0},
-		{rules{name: "5,000 + 5,000 ports, a YAML list", ports: 5000, yamlList: true}, 0, 0, 0},
-		{rules{name: "1,000 subnets", subnets: 1000}, 0, 0, 0},
-	} {
-		if err := b.nftablesRules(&t, c.rules, c.fresh, c.change, c.unchanged); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *bench) nftablesRules(t *table, r rules, fresh, change, unchanged float64) error {
-	before, err := b.flags(r, lists.Before)
-	if err != nil {
-		return err
-	}
-	after, err := b.flags(r, lists.After)
-	if err != nil {
-		return err
-	}
-	textBefore, err := b.plan("nft", before)
-	if err != nil {
-		return err
-	}
-	textAfter, err := b.plan("nft", after)
-	if err != nil {
-		return err
-	}
-	if err := b.sameRules(r, before, after); err != nil {
-		return err
-	}
-	shunt := func(flags []string) []command {
-		return []command{{args: append([]string{b.shunt, "init", "--ipv6"}, flags...)}}
-	}
-	minimal := func(do string) []command { return []command{{args: b.minimal(r, do)}} }
-	nft := func(file string) []command { return []command{{args: []string{"nft", "-f", file}}} }
-
-	first := []contender{
-		{"shunt", nil, shunt(before)},
-		{minimalFresh, nil, minimal("fresh")},
-		{"nft -f", nil, nft(textBefore)},
-	}
-	if r == b.standard() {
-		text, err := os.ReadFile(textBefore)
+	limits := map[int][2]float64{lists.Standard: {1.22, 1.08}, 1000: {1, 0}, 5000: {0.75, 0}} // new, unchanged
+	for _, r := range sizes() {
+		flags, err := b.flags(r)
 		if err != nil {
 			return err
 		}
-		first = append(first, contender{"one nft a command", nil, nftCommands(string(text))})
-	}
-	for _, c := range []contest{
-		{r.name, "fresh", first, limitOn(minimalFresh, fresh)},
-		{r.name, "changed", []contender{
-			{"shunt", shunt(before), shunt(after)},
-			{minimalChange, minimal("fresh"), minimal("change")},
-			{minimalAgain, minimal("fresh"), minimal("again")},
-			{"nft -f", nft(textBefore), nft(textAfter)},
-		}, limitOn(minimalChange, change)},
-		{r.name, "unchanged", []contender{
-			{"shunt", shunt(before), shunt(before)},
-			{minimalFresh, nil, minimal("fresh")},
-			{minimalAgain, minimal("fresh"), minimal("again")},
-			{"nft -f", nft(textBefore), nft(textBefore)},
-		}, limitOn(minimalFresh, unchanged)},
-	} {
-		if err := b.hold(t, c); err != nil {
+		text, err := b.plan("nft", flags)
+		if err != nil {
 			return err
+		}
+		apply := []command{{args: append([]string{b.shunt, "init"}, flags...)}}
+		minimal := []command{{args: []string{filepath.Join(b.dir, "minimal"), strconv.Itoa(r.ports)}}}
+		if err := b.sameRules(minimal, flags); err != nil {
+			return err
+		}
+		nft := []command{{args: []string{"nft", "-f", text}}}
+		most := limits[r.ports]
+		for _, c := range []contest{
+			{doing: "init", contenders: []contender{
+				{name: "shunt", run: apply},
+				{name: "minimal", run: minimal, most: most[0]},
+				{name: "nft -f", run: nft},
+			}},
+			// What never looks has to write.
+			{doing: "init, unchanged", contenders: []contender{
+				{name: "shunt", setup: apply, run: apply},
+				{name: "minimal", run: minimal, most: most[1]},
+				{name: "nft -f", setup: nft, run: nft},
+			}},
+		} {
+			c.rules, c.share = r.name, r.share()
+			if err := b.hold(c); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-func limitOn(name string, most float64) []against {
-	if most == 0 {
-		return nil
-	}
-	return []against{{name, most}}
-}
-
-// minimal returns the call of the minimal program for the rules.
-func (b *bench) minimal(r rules, do string) []string {
-	kind, n := "ports", r.ports
-	if r.subnets > 0 {
-		kind, n = "subnets", r.subnets
-	}
-	return []string{b.program("minimal"), do, kind, strconv.Itoa(n)}
 }
 
 // plan writes the rules as text into a file, and returns its path.
 func (b *bench) plan(format string, flags []string) (string, error) {
-	_, text, err := command{args: append([]string{b.shunt, "plan", "--ipv6", "-o", format}, flags...)}.run(nil)
+	_, text, err := command{args: append([]string{b.shunt, "plan", "-o", format}, flags...)}.run(nil)
 	if err != nil {
 		return "", err
 	}
@@ -135,57 +106,10 @@ func (b *bench) plan(format string, flags []string) (string, error) {
 
 // sameRules makes sure that the minimal program does the same work: shunt must
 // find its rules right.
-func (b *bench) sameRules(r rules, before, after []string) error {
-	ns, err := newNamespace()
-	if err != nil {
-		return err
-	}
-	defer ns.close()
-	_, err = runAll(ns, []command{
-		{args: b.minimal(r, "fresh")},
-		{args: append([]string{b.shunt, "diff"}, before...)},
-		{args: b.minimal(r, "again")},
-		{args: append([]string{b.shunt, "diff"}, before...)},
-		{args: b.minimal(r, "change")},
-		{args: append([]string{b.shunt, "diff"}, after...)},
-	})
-	if err != nil {
+func (b *bench) sameRules(minimal []command, flags []string) error {
+	diff := command{args: append([]string{b.shunt, "diff"}, flags...)}
+	if _, err := (contender{run: append(minimal, diff)}).once(); err != nil {
 		return fmt.Errorf("the minimal program does not write the same rules: %w", err)
 	}
 	return nil
-}
-
-// nftCommands turns the text of a table into calls of nft: one a set, chain,
-// and rule.
-func nftCommands(text string) []command {
-	var out []command
-	call := func(format string, args ...any) {
-		out = append(out, command{args: []string{"nft", fmt.Sprintf(format, args...)}})
-	}
-	table, chain, block := "", "", ""
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		switch word, rest, _ := strings.Cut(line, " "); {
-		case line == "" || word == "delete" || strings.HasPrefix(line, "#"):
-		case word == "table" && strings.HasSuffix(line, "{"):
-			table = strings.TrimSuffix(rest, " {")
-			call("add table %s", table)
-		case word == "table": // the one that makes the deletion possible
-		case word == "set":
-			block = strings.TrimSuffix(rest, " {") + " {"
-		case word == "chain":
-			chain = strings.TrimSuffix(rest, " {")
-		case word == "type" && chain != "":
-			call("add chain %s %s { %s }", table, chain, line)
-		case line == "}" && block != "":
-			call("add set %s %s }", table, block)
-			block = ""
-		case line == "}":
-		case block != "":
-			block += " " + line + ";"
-		default:
-			call("add rule %s %s %s", table, chain, line)
-		}
-	}
-	return out
 }

@@ -5,82 +5,94 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// command is one process: what is started, and what it gets.
+// command is one process.
 type command struct {
-	args  []string
-	stdin string   // a file, "" for nothing
-	env   []string // nil for this process's
-
-	// plugin: it runs outside, and gets the namespace as CNI_NETNS.
-	plugin bool
+	args   []string
+	stdin  string   // a file, "" for nothing
+	env    []string // nil for this process's
+	plugin bool     // it runs outside the namespace, and gets that as CNI_NETNS
 }
 
-// cost is what processes took, with the children they waited for.
-type cost struct {
-	cpu, wall time.Duration
-}
-
-func (c cost) plus(o cost) cost { return cost{c.cpu + o.cpu, c.wall + o.wall} }
-
-// start starts the process in the namespace, or here if there is none.
-func (c command) start(ns *namespace, cmd *exec.Cmd) error {
-	path, err := exec.LookPath(c.args[0])
-	if err != nil {
-		return err
-	}
-	cmd.Path, cmd.Args, cmd.Env = path, c.args, c.env
+// run runs the process to its end, in the namespace if there is one, and
+// returns its CPU time, user and system, with that of the children that it
+// waited for, and what it printed.
+func (c command) run(ns *os.File) (cpu time.Duration, printed string, err error) {
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	cmd.Env = c.env
 	if c.stdin != "" {
 		in, err := os.Open(c.stdin)
 		if err != nil {
-			return err
+			return 0, "", err
 		}
-		defer in.Close() // the child has it by then
+		defer in.Close()
 		cmd.Stdin = in
 	}
-	if c.plugin {
-		cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], "CNI_NETNS="+ns.path())
-		return cmd.Start()
-	}
-	if ns == nil {
-		return cmd.Start()
-	}
-	return ns.do(cmd.Start)
-}
-
-// run runs one process to its end and returns what it took and printed.
-func (c command) run(ns *namespace) (cost, string, error) {
 	var out, errs bytes.Buffer
-	cmd := &exec.Cmd{Stdout: &out, Stderr: &errs}
-	start := time.Now()
-	err := c.start(ns, cmd)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	switch {
+	case c.plugin:
+		cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], fmt.Sprintf("CNI_NETNS=/proc/%d/fd/%d", os.Getpid(), ns.Fd()))
+		err = cmd.Start()
+	case ns == nil:
+		err = cmd.Start()
+	default:
+		err = onThread(func() error {
+			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+				return fmt.Errorf("enter a network namespace: %w", err)
+			}
+			return cmd.Start()
+		})
+	}
 	if err == nil {
 		err = cmd.Wait()
 	}
-	wall := time.Since(start)
 	if err != nil {
-		return cost{}, out.String(), c.fault(err, errs.String()+out.String())
+		return 0, "", fmt.Errorf("%s: %w: %s", strings.Join(c.args, " "), err, strings.TrimSpace(errs.String()+out.String()))
 	}
 	u := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return cost{time.Duration(u.Utime.Nano() + u.Stime.Nano()), wall}, out.String(), nil
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), out.String(), nil
 }
 
-func (c command) fault(err error, said string) error {
-	return fmt.Errorf("%s: %w: %s", strings.Join(c.args, " "), err, strings.TrimSpace(said))
-}
-
-// runAll runs one after the other.
-func runAll(ns *namespace, commands []command) (sum cost, err error) {
+// runAll runs one process after the other and returns their CPU time.
+func runAll(ns *os.File, commands []command) (sum time.Duration, err error) {
 	for _, c := range commands {
-		one, _, err := c.run(ns)
+		cpu, _, err := c.run(ns)
 		if err != nil {
-			return sum, err
+			return 0, err
 		}
-		sum = sum.plus(one)
+		sum += cpu
 	}
 	return sum, nil
+}
+
+// newNamespace makes a network namespace that lasts until the file is closed
+// and the last process in it has ended.
+func newNamespace() (ns *os.File, err error) {
+	err = onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("make a network namespace: %w", err)
+		}
+		ns, err = os.Open("/proc/thread-self/ns/net")
+		return err
+	})
+	return ns, err
+}
+
+// onThread calls f on a thread that ends afterwards, and with it f's choice of
+// a namespace.
+func onThread(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock it
+		done <- f()
+	}()
+	return <-done
 }

@@ -1,18 +1,13 @@
-// Minimal writes the rules that shunt writes, in the same batches, and does
-// nothing else: it reads no configuration, does not look at what is there, and
-// does not verify. It is the measure of what writing over netlink costs at
-// least with google/nftables.
+// Minimal writes the rules that shunt writes into an empty namespace, in the
+// same batches, and does nothing else: it reads no configuration, does not look
+// at what is there, and does not verify. It is the measure of what writing over
+// netlink costs at least with google/nftables.
 //
-// Fresh is for an empty namespace. Change turns the first content of the lists
-// into the second, of which it knows how they differ. Again empties the chains
-// and the sets and writes everything.
-//
-// Usage: minimal fresh|change|again ports|subnets N
+// Usage: minimal N, the number of ports that are skipped in each direction.
 package main
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"strconv"
 
@@ -36,16 +31,12 @@ func run(args []string) error {
 	if os.Getenv("SHUNT_BENCH") == "" {
 		return fmt.Errorf("it writes into whatever network namespace it is in, so only the benchmark starts it, in one that it made (SHUNT_BENCH=1)")
 	}
-	if len(args) != 3 {
-		return fmt.Errorf("want fresh|change|again, ports|subnets, and a number")
+	if len(args) != 1 {
+		return fmt.Errorf("want the number of ports")
 	}
-	n, err := strconv.Atoi(args[2])
+	n, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
-	}
-	ports, subnets := n, 0
-	if args[1] == "subnets" {
-		ports, subnets = lists.Standard, n
 	}
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {
@@ -53,51 +44,20 @@ func run(args []string) error {
 	}
 	defer conn.CloseLasting()
 	w := writer{Conn: conn, table: &nftables.Table{Name: "shunt", Family: nftables.TableFamilyINet}}
-	if args[0] == "fresh" {
-		err = w.fresh(sets(ports, subnets, lists.Before))
-	} else {
-		err = w.update(args[0] == "again", sets(ports, subnets, lists.Before), sets(ports, subnets, lists.After))
-	}
-	if err != nil {
+	// The sets are there before their first rule is.
+	w.AddTable(w.table)
+	if err := w.set("skip-inbound-ports", lists.Inbound(n)); err != nil {
 		return err
 	}
-	w.chains(subnets > 0, args[0] == "fresh")
-	return w.Flush()
-}
-
-// fresh commits the sets, which have to be there before their first rule is.
-func (w *writer) fresh(sets []set) error {
-	w.AddTable(w.table)
-	for _, s := range sets {
-		if err := w.AddSet(w.object(s), s.elements); err != nil {
-			return err
-		}
+	if err := w.set("skip-outbound-ports", lists.Outbound(n)); err != nil {
+		return err
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	w.AddTable(w.table)
-	return nil
-}
-
-// update writes what differs, or everything again.
-func (w *writer) update(again bool, before, after []set) error {
-	w.AddTable(w.table)
-	for i, s := range before {
-		object := w.object(s)
-		del, add := delta(s.elements, after[i].elements)
-		if again {
-			w.FlushSet(object)
-			del, add = nil, s.elements
-		}
-		if err := w.SetDeleteElements(object, del); err != nil {
-			return err
-		}
-		if err := w.SetAddElements(object, add); err != nil {
-			return err
-		}
-	}
-	return nil
+	w.chains()
+	return w.Flush()
 }
 
 type writer struct {
@@ -105,64 +65,18 @@ type writer struct {
 	table *nftables.Table
 }
 
-// set is a named set with its elements: starts and ends, by turns.
-type set struct {
-	name     string
-	key      nftables.SetDatatype
-	elements []nftables.SetElement
-}
-
-func (w *writer) object(s set) *nftables.Set {
-	return &nftables.Set{Table: w.table, Name: s.name, KeyType: s.key, Interval: true}
-}
-
-func sets(ports, subnets int, v lists.Variant) []set {
-	out := []set{{"skip-inbound-ports", nftables.TypeInetService, portElements(lists.Inbound(ports, v))}}
-	if subnets > 0 {
-		v4, v6 := lists.Subnets(subnets, v)
-		out = append(out,
-			set{"skip-subnets-ipv4", nftables.TypeIPAddr, prefixElements(v4)},
-			set{"skip-subnets-ipv6", nftables.TypeIP6Addr, prefixElements(v6)})
-	}
-	return append(out, set{"skip-outbound-ports", nftables.TypeInetService, portElements(lists.Outbound(ports, v))})
-}
-
-func portElements(ports []lists.Range) []nftables.SetElement {
-	out := make([]nftables.SetElement, 0, 2*len(ports))
+func (w *writer) set(name string, ports []lists.Range) error {
+	elements := make([]nftables.SetElement, 0, 2*len(ports))
 	for _, p := range ports {
-		out = append(out,
+		elements = append(elements,
 			nftables.SetElement{Key: binaryutil.BigEndian.PutUint16(p.First)},
 			nftables.SetElement{Key: binaryutil.BigEndian.PutUint16(p.Last + 1), IntervalEnd: true})
 	}
-	return out
+	return w.AddSet(&nftables.Set{Table: w.table, Name: name, KeyType: nftables.TypeInetService, Interval: true}, elements)
 }
 
-func prefixElements(prefixes []netip.Prefix) []nftables.SetElement {
-	out := make([]nftables.SetElement, 0, 2*len(prefixes))
-	for _, p := range prefixes {
-		first := p.Addr().AsSlice()
-		end := append([]byte(nil), first...)
-		// No prefix ends at a byte's last value, so nothing carries over.
-		end[(p.Bits()-1)/8] += 1 << (7 - (p.Bits()-1)%8)
-		out = append(out, nftables.SetElement{Key: first}, nftables.SetElement{Key: end, IntervalEnd: true})
-	}
-	return out
-}
-
-// delta returns the elements in which two lists of equal length differ.
-func delta(before, after []nftables.SetElement) (del, add []nftables.SetElement) {
-	for i := 0; i < len(before); i += 2 {
-		if string(before[i].Key) != string(after[i].Key) || string(before[i+1].Key) != string(after[i+1].Key) {
-			del = append(del, before[i:i+2]...)
-			add = append(add, after[i:i+2]...)
-		}
-	}
-	return del, add
-}
-
-// chains writes both chains and their rules; those that are there are emptied
-// first.
-func (w *writer) chains(subnets, fresh bool) {
+// chains writes both chains and their rules.
+func (w *writer) chains() {
 	const tcpDport = 2
 	port := func(set string) []expr.Any {
 		return []expr.Any{
@@ -170,39 +84,25 @@ func (w *writer) chains(subnets, fresh bool) {
 			&expr.Lookup{SourceRegister: 1, SetName: set},
 		}
 	}
-	source := func(family byte, offset, size uint32, set string) []expr.Any {
-		return append(equal(expr.MetaKeyNFPROTO, []byte{family}),
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size},
-			&expr.Lookup{SourceRegister: 1, SetName: set})
-	}
 	tcp := equal(expr.MetaKeyL4PROTO, []byte{unix.IPPROTO_TCP})
 	lo := make([]byte, 16)
 	copy(lo, "lo")
 
-	in := w.chain("inbound", nftables.ChainHookPrerouting, fresh)
+	in := w.chain("inbound", nftables.ChainHookPrerouting)
 	w.rule(in, "skip-inbound-ports", accept(), tcp, port("skip-inbound-ports"))
-	if subnets {
-		w.rule(in, "skip-subnets", accept(), source(unix.NFPROTO_IPV4, 12, 4, "skip-subnets-ipv4"))
-		w.rule(in, "skip-subnets", accept(), source(unix.NFPROTO_IPV6, 8, 16, "skip-subnets-ipv6"))
-	}
 	w.rule(in, "redirect-inbound", redirect(4143), tcp)
 
-	out := w.chain("outbound", nftables.ChainHookOutput, fresh)
+	out := w.chain("outbound", nftables.ChainHookOutput)
 	w.rule(out, "proxy-uid", accept(), equal(expr.MetaKeySKUID, binaryutil.NativeEndian.PutUint32(2102)))
 	w.rule(out, "loopback", accept(), equal(expr.MetaKeyOIFNAME, lo))
 	w.rule(out, "skip-outbound-ports", accept(), tcp, port("skip-outbound-ports"))
 	w.rule(out, "redirect-outbound", redirect(4140), tcp)
 }
 
-func (w *writer) chain(name string, hook *nftables.ChainHook, fresh bool) *nftables.Chain {
-	c := &nftables.Chain{Name: name, Table: w.table}
-	if !fresh {
-		w.FlushChain(c)
-		return c
-	}
+func (w *writer) chain(name string, hook *nftables.ChainHook) *nftables.Chain {
 	policy := nftables.ChainPolicyAccept
-	c.Type, c.Hooknum, c.Priority, c.Policy = nftables.ChainTypeNAT, hook, nftables.ChainPriorityNATDest, &policy
-	return w.AddChain(c)
+	return w.AddChain(&nftables.Chain{Name: name, Table: w.table, Type: nftables.ChainTypeNAT, Hooknum: hook,
+		Priority: nftables.ChainPriorityNATDest, Policy: &policy})
 }
 
 func (w *writer) rule(c *nftables.Chain, name string, verdict []expr.Any, matches ...[]expr.Any) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"shunt/config"
 	"shunt/plan"
@@ -26,10 +27,12 @@ func engine(hasIPv6 bool, fakes ...*Fake) (*Engine, *strings.Builder) {
 			return out, nil
 		},
 		HasGlobalIPv6: func() (bool, error) { return hasIPv6, nil },
+		Settle:        func() {},
+		Version:       "v1",
 		Log:           slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	for _, f := range fakes {
-		e.Candidates = append(e.Candidates, Candidate{Name: f.Label, Reason: "test", Open: func() (Backend, error) { return f, nil }})
+		e.Candidates = append(e.Candidates, Candidate{Name: string(f.Label), Reason: "test", Open: func() (Backend, error) { return f, nil }})
 	}
 	return e, &log
 }
@@ -43,7 +46,7 @@ func standardConfig() config.Config {
 	return c
 }
 
-func live(p plan.Plan) plan.State { return (&Fake{}).Expand(p) }
+func live(p plan.Plan) State { return (&Fake{}).Expand(p) }
 
 func TestApplyReadsReplacesAndVerifies(t *testing.T) {
 	t.Parallel()
@@ -70,7 +73,7 @@ func TestApplyReadsReplacesAndVerifies(t *testing.T) {
 
 func TestWhatDoesNotReadBackIsAnErrorWithTheDifference(t *testing.T) {
 	t.Parallel()
-	f := &Fake{Label: "a", Corrupt: func(s *plan.State) { s.Sections[0].Rules = s.Sections[0].Rules[1:] }}
+	f := &Fake{Label: "a", Corrupt: func(s *State) { s.Sections[0].Rules = s.Sections[0].Rules[1:] }}
 	e, _ := engine(true, f)
 	_, err := e.Apply(context.Background(), standard())
 	var unverified *Unverified
@@ -79,27 +82,111 @@ func TestWhatDoesNotReadBackIsAnErrorWithTheDifference(t *testing.T) {
 	}
 }
 
+// elsewhere is a state that somebody else wrote.
+func elsewhere() State {
+	return State{Sections: []Section{{Place: Place{Table: "fake", Chain: "inbound"}, Stray: []string{"somebody's"}}}}
+}
+
 func TestAStaleCommitIsReadAndTriedAgain(t *testing.T) {
 	t.Parallel()
-	f := &Fake{Label: "a", Errors: map[string][]error{"Apply": {plan.ErrStale, plan.ErrStale, nil}}}
+	f := &Fake{Label: "a"}
+	writes := 2
+	f.Before = func(call string) error {
+		if call == "Apply" && writes > 0 {
+			writes--
+			f.Write(elsewhere())
+		}
+		return nil
+	}
 	e, _ := engine(true, f)
 	res, err := e.Apply(context.Background(), standard())
-	if err != nil || res.Commits != 1 {
+	if err != nil || res.Commits != 1 || !f.Live.Equal(live(standard())) {
 		t.Errorf("%+v, %v", res, err)
 	}
-	for range maxTries {
-		f.Errors["Apply"] = append(f.Errors["Apply"], plan.ErrStale)
+}
+
+func TestAWriterWithoutPauseIsNamedWhenTheTimeIsOver(t *testing.T) {
+	t.Parallel()
+	f := &Fake{Label: "a"}
+	f.Before = func(call string) error {
+		if call == "Apply" {
+			f.Write(elsewhere())
+		}
+		return nil
 	}
-	f.Live = plan.State{}
-	if _, err := e.Apply(context.Background(), standard()); err == nil || !strings.Contains(err.Error(), "changed by somebody else") {
-		t.Errorf("without end: %v", err)
+	e, _ := engine(true, f)
+	e.Patience = time.Millisecond
+	if _, err := e.Apply(context.Background(), standard()); err == nil || !strings.Contains(err.Error(), "somebody else keeps changing the rules") {
+		t.Errorf("got %v", err)
+	}
+	e.Patience = time.Hour
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := e.Apply(ctx, standard()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Backends behave as the fake does: nothing is committed on the word of a
+// snapshot that is missing, somebody else's, or no longer true.
+func TestASnapshotThatIsMissingForeignOrStaleIsRefused(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	f := &Fake{Label: "a"}
+	foreign, _ := (&Fake{Label: "b"}).Read(ctx)
+	stale, _ := f.Read(ctx)
+	f.Write(elsewhere())
+	for _, tc := range []struct {
+		name string
+		s    Snapshot
+		want error
+	}{{"missing", nil, ErrNoSnapshot}, {"foreign", foreign, ErrNoSnapshot}, {"stale", stale, ErrStale}} {
+		n, err := f.Apply(ctx, tc.s, Desired{Plan: standard()})
+		m, cerr := f.Clear(ctx, tc.s)
+		if n+m != 0 || !errors.Is(err, tc.want) || !errors.Is(cerr, tc.want) {
+			t.Errorf("%s: %d commits, %v; %d commits, %v", tc.name, n, err, m, cerr)
+		}
+	}
+	if !f.Live.Equal(elsewhere()) && len(f.Live.Sections) != 1 {
+		t.Errorf("something was written: %+v", f.Live)
+	}
+}
+
+// The same rules for another plan are written anew, so that what they say of
+// their origin stays true; another version of shunt is no reason to.
+func TestRulesThatNameAnotherPlanAreWrittenAnew(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		stamp   Stamp
+		changed bool
+	}{
+		{"another plan", Stamp{"v1", "0123456789ab", ""}, true},
+		{"an exception that is over", Stamp{"v1", standard().Hash(), ExceptionNoIPv6NAT}, true},
+		{"another version", Stamp{"v0", standard().Hash(), ""}, false},
+		{"no stamp", Stamp{}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			f := &Fake{Label: "a"}
+			f.Write(f.expand(standard(), tc.stamp))
+			e, _ := engine(true, f)
+			res, err := e.Apply(context.Background(), standard())
+			if err != nil || res.Changed != tc.changed {
+				t.Errorf("changed %v, %v", res.Changed, err)
+			}
+			for _, s := range f.Live.Stamps() {
+				if s.Plan != standard().Hash() || s.Exception != "" {
+					t.Errorf("a rule says %q", s)
+				}
+			}
+		})
 	}
 }
 
 func TestOnlyNotSupportedGoesOnToTheNextBackend(t *testing.T) {
 	t.Parallel()
-	first := &Fake{Label: "a", Errors: map[string][]error{"Apply": {plan.ErrNotSupported}}}
-	second := &Fake{Label: "b"}
+	first, second := &Fake{Label: "a", Unsupported: true}, &Fake{Label: "b"}
 	e, log := engine(true, first, second)
 	res, err := e.Apply(context.Background(), standard())
 	if err != nil || res.Backend != "b" {
@@ -110,7 +197,8 @@ func TestOnlyNotSupportedGoesOnToTheNextBackend(t *testing.T) {
 	}
 
 	boom := errors.New("boom")
-	first.Errors["Read"], second.Calls = []error{boom}, nil
+	first.Unsupported, second.Calls = false, nil
+	first.Before = func(string) error { return boom }
 	if _, err := e.Apply(context.Background(), standard()); !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
@@ -121,14 +209,14 @@ func TestOnlyNotSupportedGoesOnToTheNextBackend(t *testing.T) {
 
 func TestWhenNoBackendCanBeUsedEveryReasonIsGiven(t *testing.T) {
 	t.Parallel()
-	refuse := func(label string) *Fake {
-		return &Fake{Label: label, Errors: map[string][]error{"Read": {plan.ErrNotSupported, plan.ErrNotSupported}}}
+	refuse := func(label ID) *Fake {
+		return &Fake{Label: label, Unsupported: true}
 	}
 	e, _ := engine(true, refuse("a"), refuse("b"))
 	p := standard()
 	p.IPv6 = false
 	_, err := e.Apply(context.Background(), p)
-	if err == nil || !errors.Is(err, plan.ErrNotSupported) ||
+	if err == nil || !errors.Is(err, ErrNotSupported) ||
 		!strings.Contains(err.Error(), "a: ") || !strings.Contains(err.Error(), "b: ") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
@@ -138,15 +226,15 @@ func TestWithoutIPv6NAT(t *testing.T) {
 	t.Parallel()
 	t.Run("a namespace with an IPv6 address is an error", func(t *testing.T) {
 		t.Parallel()
-		e, _ := engine(true, &Fake{Label: "a", Errors: map[string][]error{"Apply": {plan.ErrNotSupported}}})
+		e, _ := engine(true, &Fake{Label: "a", UnsupportedIPv6: true})
 		_, err := e.Apply(context.Background(), standard())
-		if err == nil || !strings.Contains(err.Error(), "the namespace has an IPv6 address") {
+		if err == nil || !errors.Is(err, ErrHalfCovered) || !errors.Is(err, ErrNotSupported) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("one without is a named exception", func(t *testing.T) {
 		t.Parallel()
-		e, log := engine(false, &Fake{Label: "a", Errors: map[string][]error{"Apply": {plan.ErrNotSupported}}})
+		e, log := engine(false, &Fake{Label: "a", UnsupportedIPv6: true})
 		res, err := e.Apply(context.Background(), standard())
 		if err != nil || res.IPv6 {
 			t.Errorf("%+v, %v", res, err)
@@ -164,21 +252,22 @@ func TestCompareKnowsTheException(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		hasIPv6 bool
-		stamp   string
+		stamp   Stamp
 		equal   bool
 	}{
-		{"written for this plan", false, plan.Stamp("v1", standard().Hash()) + " ipv6-not-supported", true},
-		{"written for another", false, plan.Stamp("v1", "0123456789ab") + " ipv6-not-supported", false},
-		{"written in full", false, plan.Stamp("v1", standard().Hash()), false},
-		{"an IPv6 address came", true, plan.Stamp("v1", standard().Hash()) + " ipv6-not-supported", false},
+		{"written for this plan", false, Stamp{"v1", standard().Hash(), "ipv6-not-supported"}, true},
+		{"written for another", false, Stamp{"v1", "0123456789ab", "ipv6-not-supported"}, false},
+		{"written in full", false, Stamp{"v1", standard().Hash(), ""}, false},
+		{"an IPv6 address came", true, Stamp{"v1", standard().Hash(), "ipv6-not-supported"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			f := &Fake{Label: "a", Errors: map[string][]error{"Apply": {plan.ErrNotSupported}}, ByFamily: true}
-			f.Corrupt = func(s *plan.State) {
-				rules := slices.Clone(s.Sections[0].Rules)
-				rules[len(rules)-1].Stamp = tc.stamp
-				s.Sections[0].Rules = rules
+			f := &Fake{Label: "a", UnsupportedIPv6: true, ByFamily: true}
+			f.Corrupt = func(s *State) {
+				for i := range s.Sections {
+					rules := s.Sections[i].Rules
+					rules[len(rules)-1].Stamp = tc.stamp
+				}
 			}
 			e, log := engine(false, f)
 			if _, err := e.Apply(context.Background(), standard()); err != nil {
@@ -197,7 +286,7 @@ func TestCompareKnowsTheException(t *testing.T) {
 func TestOtherOwnersAreClearedAfterTheNewRulesAreLive(t *testing.T) {
 	t.Parallel()
 	var order []string
-	first := &Fake{Label: "a", Corrupt: func(*plan.State) { order = append(order, "applied") }}
+	first := &Fake{Label: "a", Corrupt: func(*State) { order = append(order, "applied") }}
 	other := &Fake{Label: "b", Live: live(standard())}
 	e, log := engine(true, first, other)
 	e.Candidates = e.Candidates[:1]
@@ -205,10 +294,10 @@ func TestOtherOwnersAreClearedAfterTheNewRulesAreLive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(res.Removed, []string{"b"}) || !res.Changed || res.Commits != 2 || !other.Live.Empty() {
+	if !slices.Equal(res.Removed, []ID{"b"}) || !res.Changed || res.Commits != 2 || !other.Live.Empty() {
 		t.Errorf("%+v, other %+v", res, other.Live)
 	}
-	if want := []string{"Read", "Clear", "Read"}; !slices.Equal(other.Calls, want) || len(order) != 1 {
+	if want := []string{"Find", "Clear", "Find"}; !slices.Equal(other.Calls, want) || len(order) != 1 {
 		t.Errorf("other owner: %v, want %v", other.Calls, want)
 	}
 	if !strings.Contains(log.String(), "backend=b") {
@@ -218,7 +307,12 @@ func TestOtherOwnersAreClearedAfterTheNewRulesAreLive(t *testing.T) {
 
 func TestAnOwnerThatCannotBeClearedIsAnErrorThatSaysWhatIsLive(t *testing.T) {
 	t.Parallel()
-	other := &Fake{Label: "b", Live: live(standard()), Errors: map[string][]error{"Clear": {errors.New("boom")}}}
+	other := &Fake{Label: "b", Live: live(standard()), Before: func(call string) error {
+		if call == "Clear" {
+			return errors.New("boom")
+		}
+		return nil
+	}}
 	e, _ := engine(true, &Fake{Label: "a"}, other)
 	e.Candidates = e.Candidates[:1]
 	_, err := e.Apply(context.Background(), standard())
@@ -232,7 +326,7 @@ func TestClear(t *testing.T) {
 	a, b := &Fake{Label: "a", Live: live(standard())}, &Fake{Label: "b"}
 	e, _ := engine(true, a, b)
 	n, cleared, err := e.Clear(context.Background())
-	if err != nil || n != 1 || !slices.Equal(cleared, []string{"a"}) || !a.Live.Empty() {
+	if err != nil || n != 1 || !slices.Equal(cleared, []ID{"a"}) || !a.Live.Empty() {
 		t.Errorf("%d commits, %v, %v", n, cleared, err)
 	}
 	if n, cleared, err = e.Clear(context.Background()); err != nil || n != 0 || cleared != nil {
@@ -246,24 +340,22 @@ func TestCompare(t *testing.T) {
 	other.SkipOutboundPorts = config.PortSet{{First: 1, Last: 1}}
 	for _, tc := range []struct {
 		name          string
-		a, b          plan.State
+		a, b          State
 		refused       bool // a cannot be used
-		backend       string
+		backend       ID
 		missing, also int // changes
 	}{
-		{"nothing is live: everything is missing, on the first", plan.State{}, plan.State{}, false, "a", 8, 0},
-		{"live on the first", live(standard()), plan.State{}, false, "a", 0, 0},
-		{"live on the second: compared there", plan.State{}, live(standard()), false, "b", 0, 0},
+		{"nothing is live: everything is missing, on the first", State{}, State{}, false, "a", 8, 0},
+		{"live on the first", live(standard()), State{}, false, "a", 0, 0},
+		{"live on the second: compared there", State{}, live(standard()), false, "b", 0, 0},
 		{"live on both: the second is beside the plan", live(standard()), live(standard()), false, "a", 0, 8},
-		{"the first cannot be used", plan.State{}, live(standard()), true, "b", 0, 0},
-		{"another list", live(plan.Build(other)), plan.State{}, false, "a", 1, 1},
+		{"the first cannot be used", State{}, live(standard()), true, "b", 0, 0},
+		{"another list", live(plan.Build(other)), State{}, false, "a", 1, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := &Fake{Label: "a", Live: tc.a}, &Fake{Label: "b", Live: tc.b}
-			if tc.refused {
-				a.Errors = map[string][]error{"Read": {plan.ErrNotSupported, plan.ErrNotSupported}}
-			}
+			a.Unsupported = tc.refused
 			e, _ := engine(true, a, b)
 			c, err := e.Compare(context.Background(), standard())
 			if err != nil {
@@ -292,16 +384,16 @@ func TestCompare(t *testing.T) {
 
 func TestALongListIsComparedEntryByEntry(t *testing.T) {
 	t.Parallel()
-	many := func(skip int) plan.State {
+	many := func(skip int) State {
 		var list []string
 		for i := range 100 {
 			if i != skip {
 				list = append(list, "port")
 			}
 		}
-		return plan.State{Sections: []plan.Section{{Name: "x", Rules: []plan.Rule{{Name: strings.Join(list, ", ")}}}}}
+		return State{Sections: []Section{{Rules: []Rule{{Rule: plan.Rule{Name: strings.Join(list, ", ")}}}}}}
 	}
-	d := Diff(many(5), many(-1), func(r plan.Rule) string { return r.Name })
+	d := Diff(many(5), many(-1), func(r Rule) string { return r.Name })
 	if n := strings.Count(d, "\n+"); n != 2 { // the header's, and one entry
 		t.Errorf("%d added lines:\n%s", n, d)
 	}
@@ -309,15 +401,40 @@ func TestALongListIsComparedEntryByEntry(t *testing.T) {
 
 func TestWhatActsOnNothingIsShownOnlyAlone(t *testing.T) {
 	t.Parallel()
-	line := func(r plan.Rule) string { return r.Name }
+	line := func(r Rule) string { return r.Name }
 	want := live(standard())
 	have := live(standard())
-	have.Sections = append([]plan.Section{{Name: "table", Unused: []string{"set x"}}}, have.Sections...)
+	have.Sections = append([]Section{{Place: Place{Table: "table"}, Unused: []string{"set x"}}}, have.Sections...)
 	if d := Diff(have, want, line); !strings.Contains(d, "set x") {
 		t.Errorf("alone it is not shown: %q", d)
 	}
 	have.Sections[1].Rules = have.Sections[1].Rules[1:]
 	if d := Diff(have, want, line); strings.Contains(d, "set x") || !strings.Contains(d, "+\tskip-inbound-ports") {
 		t.Errorf("beside a missing rule: %q", d)
+	}
+}
+
+// A rule that a reader did not understand decides nothing and equals nothing,
+// so that it is always drift.
+func TestNotUnderstoodIsDriftAndDecidesNothing(t *testing.T) {
+	t.Parallel()
+	r := Rule{Rule: plan.Rule{Name: "x"}, NotUnderstood: "limit rate 1/second"}
+	if r.Equal(r) {
+		t.Error("it equals itself")
+	}
+	if i := Decide([]Rule{r}, plan.Flow{TCP: true}); i != -1 {
+		t.Errorf("it decides: %d", i)
+	}
+}
+
+func TestStampsReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	for _, s := range []Stamp{{}, {"v1.2", "2d3dd1c60384", ""}, {"v1 dirty", "2d3dd1c60384", ExceptionNoIPv6NAT}} {
+		if got := ParseStamp(s.String()); got != s {
+			t.Errorf("%q reads as %+v", s, got)
+		}
+	}
+	if got := ParseStamp("somebody's words"); got != (Stamp{Version: "somebody's words"}) {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -5,22 +5,68 @@ package apply
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"shunt/plan"
 )
 
+// ErrStale is wrapped by a backend's Apply or Clear when the rules are no
+// longer those of the snapshot. Nothing was written by the commit that it
+// refused; the caller reads again.
+var ErrStale = errors.New("the rules changed since they were read")
+
+// ErrNotSupported is wrapped by a backend whose commands or kernel features
+// are not there. Nothing was left behind.
+var ErrNotSupported = errors.New("not supported here")
+
+// ErrNoSnapshot is wrapped by Apply and Clear when they are handed a snapshot
+// that the same backend did not read. Nothing was written.
+var ErrNoSnapshot = errors.New("not a snapshot of this backend")
+
+// ID names the place where an owner's rules are. It is fixed when the owner is
+// made.
+type ID string
+
+// The owners.
+const (
+	NFTables       ID = "nftables"
+	IPTablesNFT    ID = "iptables-nft"
+	IPTablesLegacy ID = "iptables-legacy"
+)
+
+// Names lists owners for people.
+func Names(ids []ID) string {
+	var names []string
+	for _, id := range ids {
+		names = append(names, string(id))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Snapshot is what one Read or Find saw, at one moment. It is a value: a later
+// one does not change it, and what is computed from it is committed only if the
+// kernel's rules are still those of the snapshot.
+type Snapshot interface {
+	// State returns what was there of ours.
+	State() State
+}
+
 // Owner finds and removes rules of ours, or of Linkerd's proxy-init, in one
 // of the places where they can be.
 type Owner interface {
-	// Name is "nftables", "iptables-nft" or "iptables-legacy".
-	Name() string
+	ID() ID
 
 	// Read returns what the kernel holds of what shunt owns.
-	Read(ctx context.Context) (plan.State, error)
+	Read(ctx context.Context) (Snapshot, error)
 
-	// Clear removes what the last Read returned and returns the number of
-	// commits that it took.
-	Clear(ctx context.Context) (commits int, err error)
+	// Find is a Read of only as much as Clear needs: where something of ours
+	// is, and not what. Its state is empty if and only if Read's is.
+	Find(ctx context.Context) (Snapshot, error)
+
+	// Clear removes what the snapshot has and returns the number of commits
+	// that it took.
+	Clear(ctx context.Context, s Snapshot) (commits int, err error)
 }
 
 // Backend is one way to hold rules in the kernel, bound to one namespace. It
@@ -28,21 +74,23 @@ type Owner interface {
 type Backend interface {
 	Owner
 
-	// Render returns the plan as text that the backend's own tool loads.
-	Render(p plan.Plan) string
+	// Expand returns the plan in this backend's shape: the state that Read
+	// finds when the live rules are right.
+	Expand(p plan.Plan) State
 
-	// Expand returns the plan in this backend's shape: what Read returns
-	// when the live rules are right.
-	Expand(p plan.Plan) plan.State
+	// Line returns one rule as canonical text, without its counter.
+	Line(r Rule) string
 
-	// Line returns one rule as canonical text, without counters.
-	Line(r plan.Rule) string
+	// Apply replaces what the snapshot, which a Read returned, has by what is
+	// wanted, and returns the number of commits that it took. Its error wraps
+	// ErrStale, ErrNotSupported or ErrNoSnapshot where these hold.
+	Apply(ctx context.Context, s Snapshot, want Desired) (commits int, err error)
+}
 
-	// Apply replaces what the last Read returned by the plan and returns
-	// the number of commits that it took. An error that wraps plan.ErrStale
-	// means that somebody else changed the rules since the Read: the caller
-	// reads again. One that wraps plan.ErrNotSupported means that the
-	// kernel or a command lacks what the backend needs, and that nothing
-	// was left behind.
-	Apply(ctx context.Context, p plan.Plan) (commits int, err error)
+// Desired is what a backend is to make live: the rules of a plan, and what they
+// say of their origin. With an exception the stamp names another plan than the
+// one that the rules are of.
+type Desired struct {
+	Plan  plan.Plan
+	Stamp Stamp
 }

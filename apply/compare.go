@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"shunt/plan"
@@ -11,52 +12,30 @@ import (
 
 // Comparison is what is live against what is planned.
 type Comparison struct {
-	Backend string // whose rules were compared
-	Live    plan.State
-	Want    plan.State
-	Beside  []Beside // rules of ours that other backends hold and should not
+	Backend ID // whose rules were compared
+	Live    State
+	Want    State
+	Others  []Held // rules of ours that other owners hold and should not
 
-	line func(plan.Rule) string
+	line func(Rule) string
 }
 
-// Beside is what another owner has.
-type Beside struct {
-	Owner string
-	State plan.State
+// Held is what one owner holds of ours.
+type Held struct {
+	Owner ID
+	State State
 }
 
 // Compare reads what is live and compares it with the plan. It compares with
 // the candidate that has rules of ours; if none has, with the first that can
-// be read.
+// be read. Nothing is written.
 func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
-	var chosen *Comparison
-	var expand func(plan.Plan) plan.State // by the backend of the chosen one
-	var refusals []error
-	for _, c := range e.Candidates {
-		b, err := c.Open()
-		var have plan.State
-		if err == nil {
-			have, err = b.Read(ctx)
-		}
-		if errors.Is(err, plan.ErrNotSupported) {
-			refusals = append(refusals, fmt.Errorf("%s: %w", c.Name, err))
-			continue
-		}
-		if err != nil {
-			return Comparison{}, err
-		}
-		if chosen == nil || !have.Empty() {
-			chosen = &Comparison{Backend: b.Name(), Live: have, Want: b.Expand(p), line: b.Line}
-			expand = b.Expand
-		}
-		if !have.Empty() {
-			break
-		}
+	b, have, err := e.inUse(ctx)
+	if err != nil {
+		return Comparison{}, err
 	}
-	if chosen == nil {
-		return Comparison{}, &noBackend{refusals}
-	}
-	if err := e.allowException(chosen, p, expand); err != nil {
+	c := Comparison{Backend: b.ID(), Live: have, Want: b.Expand(p), line: b.Line}
+	if err := e.allowException(&c, b, p); err != nil {
 		return Comparison{}, err
 	}
 	owners, err := e.Owners()
@@ -64,32 +43,72 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 		return Comparison{}, err
 	}
 	for _, o := range owners {
-		if o.Name() == chosen.Backend {
+		if o.ID() == c.Backend {
 			continue
 		}
-		have, err := o.Read(ctx)
-		if errors.Is(err, plan.ErrNotSupported) {
+		have, err := ReadState(ctx, o)
+		if err != nil {
+			return Comparison{}, err
+		}
+		if !have.Empty() {
+			c.Others = append(c.Others, Held{o.ID(), have})
+		}
+	}
+	return c, nil
+}
+
+// inUse returns the first candidate that has rules of ours; if none has, the
+// first that can be read; and what it has.
+func (e *Engine) inUse(ctx context.Context) (chosen Backend, live State, err error) {
+	var refusals []error
+	for _, c := range e.Candidates {
+		b, err := c.Open()
+		var have Snapshot
+		if err == nil {
+			have, err = b.Read(ctx)
+		}
+		if errors.Is(err, ErrNotSupported) {
+			refusals = append(refusals, fmt.Errorf("%s: %w", c.Name, err))
 			continue
 		}
 		if err != nil {
-			return Comparison{}, fmt.Errorf("look for rules of %s: %w", o.Name(), err)
+			return nil, State{}, err
 		}
-		if !have.Empty() {
-			chosen.Beside = append(chosen.Beside, Beside{o.Name(), have})
+		if !have.State().Empty() {
+			return b, have.State(), nil
+		}
+		if chosen == nil {
+			chosen = b
 		}
 	}
-	return *chosen, nil
+	if chosen == nil {
+		return nil, State{}, &noBackend{refusals}
+	}
+	return chosen, live, nil
 }
 
-// allowException lets rules without IPv6 count as the plan where Apply took the
+// ReadState returns what an owner holds; nothing, where it cannot be used.
+func ReadState(ctx context.Context, o Owner) (State, error) {
+	s, err := o.Read(ctx)
+	if errors.Is(err, ErrNotSupported) {
+		return State{}, nil
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("look for rules of %s: %w", o.ID(), err)
+	}
+	return s.State(), nil
+}
+
+// allowException lets rules without IPv6 count as the plan where Apply made the
 // exception for them: they say so, and that it was this plan, and there is still
 // no IPv6 address whose traffic they would miss.
-func (e *Engine) allowException(c *Comparison, p plan.Plan, expand func(plan.Plan) plan.State) error {
-	if !p.IPv6 || c.Live.Equal(c.Want) || !c.Live.WrittenFor(p, plan.WithoutIPv6NAT) {
+func (e *Engine) allowException(c *Comparison, b Backend, p plan.Plan) error {
+	excepted := func(s Stamp) bool { return s.Plan == p.Hash() && s.Exception == ExceptionNoIPv6NAT }
+	if !p.IPv6 || c.Live.Equal(c.Want) || !slices.ContainsFunc(c.Live.Stamps(), excepted) {
 		return nil
 	}
 	p.IPv6 = false
-	want := expand(p)
+	want := b.Expand(p)
 	if !c.Live.Equal(want) {
 		return nil
 	}
@@ -98,19 +117,19 @@ func (e *Engine) allowException(c *Comparison, p plan.Plan, expand func(plan.Pla
 		return err
 	}
 	c.Want = want
-	e.Log.Warn("exception " + plan.WithoutIPv6NAT + ": when the rules were applied the kernel had no usable IPv6 NAT; they are for IPv4 only, and the namespace has no IPv6 address beyond link-local")
+	e.Log.Warn("exception " + ExceptionNoIPv6NAT + ": when the rules were applied the kernel had no usable IPv6 NAT; they are for IPv4 only, and the namespace has no IPv6 address beyond link-local")
 	return nil
 }
 
 // Equal reports whether the plan, and nothing else of ours, is live.
-func (c Comparison) Equal() bool { return len(c.Beside) == 0 && c.Live.Equal(c.Want) }
+func (c Comparison) Equal() bool { return len(c.Others) == 0 && c.Live.Equal(c.Want) }
 
 // Text returns a unified diff, empty without a difference.
 func (c Comparison) Text() string {
 	var b strings.Builder
 	b.WriteString(Diff(c.Live, c.Want, c.line))
-	for _, o := range c.Beside {
-		b.WriteString(Diff(o.State, plan.State{}, c.line))
+	for _, o := range c.Others {
+		b.WriteString(Diff(o.State, State{}, c.line))
 	}
 	return b.String()
 }
@@ -118,8 +137,8 @@ func (c Comparison) Text() string {
 // Changes returns the differences for programs.
 func (c Comparison) Changes() []Change {
 	out := Changes(c.Live, c.Want, c.line)
-	for _, o := range c.Beside {
-		out = append(out, Changes(o.State, plan.State{}, c.line)...)
+	for _, o := range c.Others {
+		out = append(out, Changes(o.State, State{}, c.line)...)
 	}
 	return out
 }

@@ -5,14 +5,12 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
-
-	"shunt/plan"
 )
 
 // Diff compares what is live with what is planned, as a unified diff: lines
 // with a minus are live and should not be, lines with a plus are missing. It
 // is empty when there is no difference in meaning.
-func Diff(live, want plan.State, line func(plan.Rule) string) string {
+func Diff(live, want State, line func(Rule) string) string {
 	if live.Equal(want) {
 		return ""
 	}
@@ -23,7 +21,7 @@ func Diff(live, want plan.State, line func(plan.Rule) string) string {
 // worthShowing drops from the live state what acts on nothing, unless that is
 // the only difference: a set whose rule was deleted says nothing beside the
 // rule that is missing.
-func worthShowing(live, want plan.State) plan.State {
+func worthShowing(live, want State) State {
 	if acting := live.WithoutUnused(); !acting.Equal(want) {
 		return acting
 	}
@@ -35,10 +33,10 @@ func worthShowing(live, want plan.State) plan.State {
 const longLine = 200
 
 // Text returns a state for people and for comparison, a line a rule.
-func Text(s plan.State, line func(plan.Rule) string) []byte {
+func Text(s State, line func(Rule) string) []byte {
 	var b []byte
 	for _, sec := range s.Sections {
-		b = append(append(b, sec.Name...), '\n')
+		b = append(append(b, sec.Place.String()...), '\n')
 		if sec.Spec != "" {
 			b = append(append(append(b, '\t'), sec.Spec...), '\n')
 		}
@@ -64,11 +62,11 @@ type Change struct {
 }
 
 // Changes is Diff for programs.
-func Changes(live, want plan.State, line func(plan.Rule) string) []Change {
+func Changes(live, want State, line func(Rule) string) []Change {
 	var out []Change
 	live = worthShowing(live, want)
-	for _, name := range sectionNames(want, live) {
-		a, b := named(live, name), named(want, name)
+	for _, place := range places(want, live) {
+		a, b := at(live, place), at(want, place)
 		if len(a.Sections) == len(b.Sections) && a.Equal(b) {
 			continue
 		}
@@ -77,33 +75,33 @@ func Changes(live, want plan.State, line func(plan.Rule) string) []Change {
 			switch {
 			case strings.HasPrefix(l, "+++ "), strings.HasPrefix(l, "--- "):
 			case strings.HasPrefix(l, "+"):
-				out = append(out, Change{name, "missing", strings.TrimSpace(l[1:])})
+				out = append(out, Change{place.String(), "missing", strings.TrimSpace(l[1:])})
 			case strings.HasPrefix(l, "-"):
-				out = append(out, Change{name, "extra", strings.TrimSpace(l[1:])})
+				out = append(out, Change{place.String(), "extra", strings.TrimSpace(l[1:])})
 			}
 		}
 	}
 	return out
 }
 
-func sectionNames(states ...plan.State) []string {
-	var names []string
-	seen := map[string]bool{}
+// places returns where the states have something, each place once.
+func places(states ...State) []Place {
+	var out []Place
 	for _, s := range states {
 		for _, sec := range s.Sections {
-			if !seen[sec.Name] {
-				seen[sec.Name] = true
-				names = append(names, sec.Name)
+			if !slices.Contains(out, sec.Place) {
+				out = append(out, sec.Place)
 			}
 		}
 	}
-	return names
+	return out
 }
 
-func named(s plan.State, name string) plan.State {
-	var out plan.State
+// at returns the part of a state that is at a place.
+func at(s State, p Place) State {
+	var out State
 	for _, sec := range s.Sections {
-		if sec.Name == name {
+		if sec.Place == p {
 			out.Sections = append(out.Sections, sec)
 		}
 	}

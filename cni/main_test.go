@@ -20,7 +20,6 @@ import (
 	"shunt/config"
 	"shunt/netns"
 	"shunt/netns/netnstest"
-	"shunt/plan"
 	"shunt/redirect"
 )
 
@@ -75,9 +74,9 @@ func (f *fakeRules) Compare(ctx context.Context) (apply.Comparison, error) {
 	return f.cmp, f.err
 }
 
-func (f *fakeRules) Clear(ctx context.Context) (int, []string, error) {
+func (f *fakeRules) Clear(ctx context.Context) (int, []apply.ID, error) {
 	f.call(ctx, "clear")
-	return 1, []string{"nftables"}, f.err
+	return 1, []apply.ID{apply.NFTables}, f.err
 }
 
 // outcome is how a call ended.
@@ -226,8 +225,8 @@ const chart = `"log_level":"info","kubernetes":{"kubeconfig":"/etc/cni/net.d/ZZZ
 // drifted is a comparison that finds a difference.
 func drifted() apply.Comparison {
 	return apply.Comparison{Backend: "nftables",
-		Live: plan.State{Sections: []plan.Section{{Name: "inet shunt inbound", Spec: "type nat hook prerouting priority 0; policy accept;"}}},
-		Want: plan.State{Sections: []plan.Section{{Name: "inet shunt inbound", Spec: "type nat hook prerouting priority -100; policy accept;"}}}}
+		Live: apply.State{Sections: []apply.Section{{Place: apply.Place{Table: "shunt", Chain: "inbound"}, Spec: "type nat hook prerouting priority 0; policy accept;"}}},
+		Want: apply.State{Sections: []apply.Section{{Place: apply.Place{Table: "shunt", Chain: "inbound"}, Spec: "type nat hook prerouting priority -100; policy accept;"}}}}
 }
 
 var errKernel = errors.New("the kernel said no")

@@ -50,7 +50,7 @@ type Rules interface {
 	Compare(ctx context.Context) (apply.Comparison, error)
 	// Clear removes whatever shunt owns in the namespace, and returns the
 	// number of commits and the backends that had something.
-	Clear(ctx context.Context) (commits int, cleared []string, err error)
+	Clear(ctx context.Context) (commits int, cleared []apply.ID, err error)
 }
 
 // rules returns the rules of a validated configuration in a pod's namespace,

@@ -151,7 +151,7 @@ func del(ctx context.Context, c *call) error {
 	if err != nil {
 		return c.fail(types.ErrInternal, fmt.Errorf("remove the rules: %w", err), "")
 	}
-	c.log.Info("del", "decision", d, "backend", strings.Join(cleared, ", "), "commits", commits, c.took())
+	c.log.Info("del", "decision", d, "backend", apply.Names(cleared), "commits", commits, c.took())
 	return nil
 }
 

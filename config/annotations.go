@@ -22,8 +22,7 @@ const (
 //
 // As soon as an annotation changes the inbound skip list or the proxy's
 // control or admin port, both ports (the ones that then hold) are put on that
-// list, as the injector does. In ModeInit they take the place of those that a
-// default list has.
+// list, as the injector does.
 //
 // base is not changed. The error is an InputError that names the annotation,
 // the bad entry and what would be right; the result is not validated.
@@ -38,9 +37,6 @@ func MergeAnnotations(base Config, pod, namespace map[string]string, mode Mode) 
 			return Config{}, err
 		}
 		changed[s.Name] = true
-		if server := s.Name == settingControlPort || s.Name == settingAdminPort; server && mode == ModeInit && base.Sources.Of(settingSkipInboundPorts) == Default {
-			c.SkipInboundPorts = c.SkipInboundPorts.Without(*s.field(&base).(*uint16))
-		}
 		// Empty means none in both modes, so that there is a way to say it.
 		if s.AddsInCNI && mode == ModeCNI && s.Get(&c) != "" {
 			list, configured := s.field(&c).(*PortSet), s.field(&base).(*PortSet)

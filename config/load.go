@@ -13,51 +13,31 @@ type layer [][]Value
 // Load reads all layers: defaults, then the file of --config, then SHUNT_*
 // variables (under shunt's names only), then flags. Of each setting the highest
 // layer that gives it counts, and a list that one layer gives several times is
-// put together. An InputError says which value is wrong; every given value is
-// checked, also one that a higher layer replaces. Load does not validate:
-// annotations may be merged first.
+// put together.
+// An InputError says which value is wrong; every given value is checked, also
+// one that a higher layer replaces. Load does not validate: annotations may
+// be merged first.
 //
 // stdin is read for --config - only.
 func (f *Flags) Load(lookupEnv func(string) (string, bool), stdin io.Reader) (Config, error) {
-	l, err := f.Read(lookupEnv, stdin)
+	c := f.names.defaults()
+	path, err := f.file()
 	if err != nil {
 		return Config{}, err
 	}
-	return l.Over(f.names.defaults())
-}
-
-// Layers are the layers above the defaults, as they were read.
-type Layers struct {
-	settings []Setting
-	layers   []layer // lowest first
-	warnings []string
-}
-
-// Read is Load without the defaults, for who has several.
-func (f *Flags) Read(lookupEnv func(string) (string, bool), stdin io.Reader) (*Layers, error) {
-	l := &Layers{settings: f.settings}
-	path, err := f.file()
-	if err != nil {
-		return nil, err
-	}
 	file, err := readFile(path, stdin, f.settings)
 	if err != nil {
-		return nil, err
+		return Config{}, err
 	}
 	environment := make(layer, len(f.settings))
 	if f.names == ShuntNames {
-		environment, l.warnings = envLayer(lookupEnv, f.settings)
+		environment, c.Warnings = envLayer(lookupEnv, f.settings)
 	}
 	flags, err := f.values()
-	l.layers = []layer{file, environment, flags}
-	return l, err
-}
-
-// Over returns the configuration with these defaults below the layers.
-func (l *Layers) Over(defaults Config) (Config, error) {
-	c := defaults
-	c.Warnings = slices.Concat(c.Warnings, l.warnings)
-	if err := c.apply(l.settings, l.layers...); err != nil {
+	if err != nil {
+		return Config{}, err
+	}
+	if err := c.apply(f.settings, file, environment, flags); err != nil {
 		return Config{}, err
 	}
 	return c, nil

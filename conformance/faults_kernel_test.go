@@ -98,7 +98,7 @@ func TestNoIPv6NAT(t *testing.T) {
 	old := live(t, s.ns)
 	c = s.command("init", false, "--skip-ports", "9001")
 	c.launch = kernel
-	c.run(t, s.ns).failed(t, 1, "the namespace has an IPv6 address", "set ipv6 to false")
+	c.run(t, s.ns).failed(t, 1, "the namespace has an IPv6 address", "--ipv6=false")
 	live(t, s.ns).equals(t, old)
 	c.launch = nil
 	c.run(t, s.ns).succeeded(t, c)

@@ -200,7 +200,7 @@ func newEngine(t testing.TB, ns *netnstest.NS) *engine {
 	t.Helper()
 	var nft *nftables.Backend
 	err := ns.Do(func() (err error) {
-		nft, err = nftables.Open("conformance")
+		nft, err = nftables.Open()
 		return err
 	})
 	if err != nil {
@@ -208,12 +208,14 @@ func newEngine(t testing.TB, ns *netnstest.NS) *engine {
 	}
 	t.Cleanup(nft.Close)
 	return &engine{ns, apply.Engine{
-		Candidates: []apply.Candidate{{Name: nftables.Name, Open: func() (apply.Backend, error) { return nft, nil }}},
+		Candidates: []apply.Candidate{{Name: string(apply.NFTables), Open: func() (apply.Backend, error) { return nft, nil }}},
 		Owners: func() ([]apply.Owner, error) {
-			legacy, err := iptables.New(iptables.Options{Mode: iptables.ModeLegacy, WaitSeconds: 5})
+			legacy, err := iptables.New(context.Background(), iptables.Options{Mode: iptables.ModeLegacy, WaitSeconds: 5})
 			return []apply.Owner{nft, nft.Leftovers(), legacy}, err
 		},
 		HasGlobalIPv6: netns.HasGlobalIPv6,
+		Settle:        netns.Settle,
+		Version:       "conformance",
 		Log:           slog.New(slog.DiscardHandler),
 	}}
 }

@@ -12,7 +12,6 @@ import (
 	"shunt/iptables"
 	"shunt/netns/netnstest"
 	"shunt/nftables"
-	"shunt/plan"
 )
 
 // snapshot is what the kernel holds of shunt's: the text of each place that
@@ -36,14 +35,14 @@ func live(t testing.TB, ns *netnstest.NS) snapshot {
 }
 
 func readLive() (snapshot, error) {
-	nft, err := nftables.Open("")
+	nft, err := nftables.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer nft.Close()
 	backends := []apply.Backend{nft}
 	for _, mode := range []string{iptables.ModeNFT, iptables.ModeLegacy} {
-		b, err := iptables.New(iptables.Options{Mode: mode, WaitSeconds: 30})
+		b, err := iptables.New(context.Background(), iptables.Options{Mode: mode, WaitSeconds: 30})
 		if err != nil {
 			return nil, err
 		}
@@ -51,23 +50,23 @@ func readLive() (snapshot, error) {
 	}
 	s := snapshot{}
 	for _, b := range backends {
-		state, err := b.Read(context.Background())
+		read, err := b.Read(context.Background())
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+			return nil, fmt.Errorf("%s: %w", b.ID(), err)
 		}
-		for _, section := range state.Sections {
-			words := strings.Fields(section.Name)
-			place := b.Name() + " " + words[0]
-			if b == apply.Backend(nft) {
-				place += " " + words[1]
+		for _, section := range read.State().Sections {
+			place := string(b.ID()) + " " + apply.Place{Family: section.Family, Table: section.Table}.String()
+			if b != apply.Backend(nft) {
+				place = string(b.ID()) + " " + section.Family.String()
+			} else {
 				// Sets that nothing reads change nothing: a run that was
 				// killed between its two commits leaves them.
 				section.Stray = slices.DeleteFunc(section.Stray, harmless)
-				if len(words) == 2 && len(section.Stray) == 0 {
+				if section.Chain == "" && len(section.Stray) == 0 {
 					continue
 				}
 			}
-			s[place] += string(apply.Text(plan.State{Sections: []plan.Section{section}}, b.Line))
+			s[place] += string(apply.Text(apply.State{Sections: []apply.Section{section}}, b.Line))
 		}
 	}
 	return s, nil

@@ -42,7 +42,7 @@ func changes(f *plan.Flow, c *config.Config, verdict plan.Verdict) []Change {
 		one := *c
 		set(s, &one, value)
 		then := decide(&one, f)
-		ch := Change{Setting: s.Name, Value: now, Source: c.Sources.Of(s.Name), Do: do, Then: view(then)}
+		ch := Change{Setting: s.Name, Value: now, Source: c.Sources.Of(s.Name), Do: do, Then: then.View()}
 		if then != verdict {
 			alone = append(alone, ch)
 		}
@@ -56,7 +56,7 @@ func changes(f *plan.Flow, c *config.Config, verdict plan.Verdict) []Change {
 		return alone
 	}
 	for i := range together {
-		together[i].Then, together[i].Together = view(then), true
+		together[i].Then, together[i].Together = then.View(), true
 	}
 	return together
 }

@@ -89,7 +89,7 @@ func noMatch(q *Question) string {
 // to the loopback address, one at prerouting to the first address of the
 // interface that the packet came in by (net/netfilter/nf_nat_redirect.c).
 func (e *Explanation) decide(q *Question, d *plan.Decision) {
-	e.Verdict, e.Lands = view(d.Verdict), q.destination()
+	e.Verdict, e.Lands = d.Verdict.View(), q.destination()
 	switch {
 	case d.Verdict.Kind == plan.Redirect:
 		on := "port %d on the address of the interface that it came in by"
@@ -111,20 +111,13 @@ func (e *Explanation) decide(q *Question, d *plan.Decision) {
 // chain adds a list of rules, of which one decides; -1 is none.
 func (e *Explanation) chain(name string, rules []plan.Rule, decides int) {
 	c := Chain{name, make([]Rule, len(rules))}
-	for i := range rules {
-		r := &rules[i]
-		c.Rules[i] = Rule{Number: i + 1, Name: r.Name, Match: r.Match.String(), Verdict: view(r.Verdict), Decides: i == decides}
-		if r.Counter != nil {
-			c.Rules[i].Packets = &r.Counter.Packets
-		}
+	for i, r := range rules {
+		c.Rules[i] = explained(r, i, i == decides)
 	}
 	e.Chains = append(e.Chains, c)
 }
 
-// view names a verdict as `shunt plan -o json` does; the others occur in live
-// rules only.
-func view(v plan.Verdict) plan.VerdictView {
-	return plan.VerdictView{Action: [...]string{
-		plan.Bypass: "bypass", plan.Redirect: "redirect", plan.Jump: "jump", plan.Other: "other",
-	}[v.Kind], Port: v.Port}
+// explained is the rule at an index of its chain.
+func explained(r plan.Rule, i int, decides bool) Rule {
+	return Rule{Number: i + 1, Name: r.Name, Match: r.Match.String(), Verdict: r.Verdict.View(), Decides: decides}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -15,9 +16,9 @@ func TestLiveSaysWhereARedirectHasNoAddressToLandOn(t *testing.T) {
 	out6 := &Question{Direction: plan.Outbound, To: addr("fd00::5"), Port: 80}
 	lo := Interface{Name: "lo", Loopback: true, IPv4: true, IPv6: true}
 	eth0 := Interface{Name: "eth0", IPv4: true}
-	rules := plan.State{Sections: []plan.Section{
-		{Name: "inet shunt inbound", Spec: "type nat hook prerouting priority -100; policy accept;", Rules: plan.Build(*configured(t)).Inbound},
-		{Name: "inet shunt outbound", Spec: "type nat hook output priority -100; policy accept;", Rules: plan.Build(*configured(t)).Outbound},
+	live := apply.State{Sections: []apply.Section{
+		{Hook: apply.Prerouting, Rules: rules(plan.Build(*configured(t)).Inbound)},
+		{Hook: apply.Output, Rules: rules(plan.Build(*configured(t)).Outbound)},
 	}}
 	for _, tc := range []struct {
 		name       string
@@ -35,7 +36,7 @@ func TestLiveSaysWhereARedirectHasNoAddressToLandOn(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			hints := strings.Join(Live(tc.q, []string{"nftables"}, []plan.State{rules}, tc.interfaces).Hints, "\n")
+			hints := strings.Join(Live(tc.q, held(live), tc.interfaces).Hints, "\n")
 			if !strings.Contains(hints, tc.want) || tc.want == "" && strings.Contains(hints, "time out") {
 				t.Errorf("hints:\n%s\nwant %q", hints, tc.want)
 			}

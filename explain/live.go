@@ -2,87 +2,111 @@ package explain
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
-// Live explains a connection by live rules: what each backend, by its name,
-// holds, and the interfaces that are up, if they are known. Where several hold
-// rules of ours, one that redirects is enough. Settings are not known here, so
-// there are no changes.
-func Live(q *Question, backends []string, states []plan.State, interfaces []Interface) *Explanation {
+// Live explains a connection by live rules: what each owner holds, and the
+// interfaces that are up, if they are known. Where several hold rules of ours,
+// one that redirects is enough. Settings are not known here, so there are no
+// changes.
+func Live(q *Question, held []apply.Held, interfaces []Interface) *Explanation {
 	f := q.Flow()
 	e := newExplanation(q)
 	e.Live, e.interfaces = true, interfaces
-	best := plan.Decision{Index: -1}
-	for i := range states {
-		for _, sec := range met(&states[i], &f) {
-			name := backends[i] + ", " + sec.Name
-			d := plan.DecideIn(sec.Rules, f)
-			e.chain(name, sec.Rules, d.Index)
-			if d.Index >= 0 && (best.Index < 0 || best.Verdict.Kind != plan.Redirect && d.Verdict.Kind == plan.Redirect) {
-				best = d
-				e.Why = fmt.Sprintf("rule %d of %s: %s", d.Index+1, name, d.Rule.Name)
+	decision, other := plan.Decision{Index: -1}, ""
+	for _, h := range held {
+		for _, sec := range met(h.State, &f) {
+			name := string(h.Owner) + ", " + sec.Place.String()
+			i := apply.Decide(sec.Rules, f)
+			e.liveChain(name, sec.Rules, i)
+			if i < 0 {
+				continue
+			}
+			r := sec.Rules[i]
+			if decision.Index < 0 || decision.Verdict.Kind != plan.Redirect && r.Verdict.Kind == plan.Redirect {
+				decision, other = plan.Decision{Index: i, Rule: r.Rule, Verdict: r.Verdict}, r.Other
+				e.Why = fmt.Sprintf("rule %d of %s: %s", i+1, name, r.Name)
 			}
 		}
 	}
 	switch {
 	case len(e.Chains) == 0:
 		e.Why = "no live rule of shunt's is about " + q.Direction.String() + " connections of this family"
-	case best.Index < 0:
+	case decision.Index < 0:
 		e.Why = noMatch(q)
 	}
-	e.decide(q, &best)
-	for i := range states {
-		e.unread(backends[i], &states[i])
+	e.decide(q, &decision)
+	if other != "" {
+		e.Verdict = plan.VerdictView{Action: "other"}
+		e.Lands = "not known: the rule that decides is not shunt's and says " + other
+	}
+	for _, h := range held {
+		e.unread(h)
 	}
 	return e
 }
 
-// unread names what was left out of account, because it cannot be read.
-func (e *Explanation) unread(backend string, s *plan.State) {
-	say := func(section, what string) {
-		e.Hints = append(e.Hints, "Left out of account, "+backend+", "+section+": "+what)
-	}
-	for i := range s.Sections {
-		sec := &s.Sections[i]
-		for _, line := range sec.Stray {
-			say(sec.Name, line)
+// liveChain adds a chain of live rules, of which one decides; -1 is none.
+func (e *Explanation) liveChain(name string, rules []apply.Rule, decides int) {
+	c := Chain{name, make([]Rule, len(rules))}
+	for i, r := range rules {
+		c.Rules[i] = explained(r.Rule, i, i == decides)
+		switch {
+		case r.NotUnderstood != "":
+			c.Rules[i].Match = "not understood: " + r.NotUnderstood
+		case r.Jump != "":
+			c.Rules[i].Verdict = plan.VerdictView{Action: "jump"}
+		case r.Other != "":
+			c.Rules[i].Verdict = plan.VerdictView{Action: "other"}
 		}
-		for n := range sec.Rules {
-			if what := sec.Rules[n].Match.NotUnderstood; what != "" {
-				say(sec.Name, what)
+		if r.Counter != nil {
+			c.Rules[i].Packets = &r.Counter.Packets
+		}
+	}
+	e.Chains = append(e.Chains, c)
+}
+
+// unread names what was left out of account, because it cannot be read.
+func (e *Explanation) unread(h apply.Held) {
+	for _, sec := range h.State.Sections {
+		say := func(what string) {
+			e.Hints = append(e.Hints, fmt.Sprintf("Left out of account, %s, %s: %s", h.Owner, sec.Place, what))
+		}
+		for _, line := range sec.Stray {
+			say(line)
+		}
+		for _, r := range sec.Rules {
+			if r.NotUnderstood != "" {
+				say(r.NotUnderstood)
 			}
 		}
 	}
 }
 
-// met returns the sections whose rules decide about a flow: base chains of its
-// direction and family, or where their jumps lead that match. Sections are
-// named "FAMILY TABLE CHAIN"; a base chain of nftables has its hook in its
-// specification, those of iptables are PREROUTING and OUTPUT.
-func met(s *plan.State, f *plan.Flow) []*plan.Section {
-	hook, base := "hook prerouting ", " PREROUTING"
-	if f.Direction == plan.Outbound {
-		hook, base = "hook output ", " OUTPUT"
+// met returns the sections whose rules decide about a flow: chains that packets
+// of its direction and family enter, or where the jumps in them lead that match.
+func met(s apply.State, f *plan.Flow) []apply.Section {
+	family := plan.IPv4
+	if f.Dst.Addr().Is6() {
+		family = plan.IPv6
 	}
-	var out []*plan.Section
-	for i := range s.Sections {
-		sec := &s.Sections[i]
-		family, _, _ := strings.Cut(sec.Name, " ")
-		switch {
-		case family != "inet" && (family == "ip6") != f.Dst.Addr().Is6():
-		case strings.Contains(sec.Spec, hook):
+	var out []apply.Section
+	for _, sec := range s.Sections {
+		if sec.Hook != apply.HookOf(f.Direction) || sec.Family != plan.Any && sec.Family != family {
+			continue
+		}
+		if slices.ContainsFunc(sec.Rules, func(r apply.Rule) bool { return r.Jump == "" }) {
 			out = append(out, sec)
-		case strings.HasSuffix(sec.Name, base):
-			for n := range sec.Rules {
-				r := &sec.Rules[n]
-				to := strings.TrimSuffix(sec.Name, base) + " " + r.Verdict.Chain
-				for j := range s.Sections {
-					if s.Sections[j].Name == to && r.Match.Holds(*f) {
-						out = append(out, &s.Sections[j])
-					}
+			continue
+		}
+		for _, r := range sec.Rules { // our jumps in a chain that belongs to everybody
+			to := apply.Place{Family: sec.Family, Table: sec.Table, Chain: r.Jump}
+			for _, chain := range s.Sections {
+				if chain.Place == to && r.Match.Holds(*f) {
+					out = append(out, chain)
 				}
 			}
 		}

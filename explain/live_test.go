@@ -5,36 +5,56 @@ import (
 	"strings"
 	"testing"
 
+	"shunt/apply"
 	"shunt/plan"
 )
+
+// rules are planned rules as a backend holds them.
+func rules(planned []plan.Rule) []apply.Rule {
+	var out []apply.Rule
+	for _, r := range planned {
+		out = append(out, apply.Rule{Rule: r})
+	}
+	return out
+}
+
+// held are states of nftables and then of legacy iptables.
+func held(states ...apply.State) []apply.Held {
+	var out []apply.Held
+	for i, s := range states {
+		out = append(out, apply.Held{Owner: []apply.ID{apply.NFTables, apply.IPTablesLegacy}[i], State: s})
+	}
+	return out
+}
 
 func TestLive(t *testing.T) {
 	t.Parallel()
 	c := configured(t, "skip-outbound-ports=3306")
 	p := plan.Build(*c)
-	seven := plan.Counter{Packets: 7}
-	nft := func(p plan.Plan) plan.State {
-		out := slices.Clone(p.Outbound)
+	seven := apply.Counter{Packets: 7}
+	nft := func(p plan.Plan) apply.State {
+		out := rules(p.Outbound)
 		out[len(out)-1].Counter = &seven
-		return plan.State{Sections: []plan.Section{
-			{Name: "inet shunt inbound", Spec: "type nat hook prerouting priority -100; policy accept;", Rules: p.Inbound},
-			{Name: "inet shunt outbound", Spec: "type nat hook output priority -100; policy accept;", Rules: out},
+		return apply.State{Sections: []apply.Section{
+			{Place: apply.Place{Table: "shunt", Chain: "inbound"}, Hook: apply.Prerouting, Rules: rules(p.Inbound)},
+			{Place: apply.Place{Table: "shunt", Chain: "outbound"}, Hook: apply.Output, Rules: out},
 		}}
 	}
-	ipt := func(p plan.Plan) plan.State {
-		jump := func(chain string) []plan.Rule {
-			return []plan.Rule{{Name: "x", Match: plan.Match{Family: plan.IPv4}, Verdict: plan.Verdict{Kind: plan.Jump, Chain: chain}}}
+	ipt := func(p plan.Plan) apply.State {
+		nat := func(chain string) apply.Place { return apply.Place{Family: plan.IPv4, Table: "nat", Chain: chain} }
+		jump := func(chain string) []apply.Rule {
+			return []apply.Rule{{Rule: plan.Rule{Name: "x", Match: plan.Match{Family: plan.IPv4}}, Jump: chain}}
 		}
-		return plan.State{Sections: []plan.Section{
-			{Name: "ip nat PREROUTING", Rules: jump("PROXY_INIT_REDIRECT")},
-			{Name: "ip nat OUTPUT", Rules: jump("PROXY_INIT_OUTPUT")},
-			{Name: "ip nat PROXY_INIT_REDIRECT", Rules: p.Inbound},
-			{Name: "ip nat PROXY_INIT_OUTPUT", Rules: p.Outbound},
+		return apply.State{Sections: []apply.Section{
+			{Place: nat("PREROUTING"), Hook: apply.Prerouting, Rules: jump("PROXY_INIT_REDIRECT")},
+			{Place: nat("OUTPUT"), Hook: apply.Output, Rules: jump("PROXY_INIT_OUTPUT")},
+			{Place: nat("PROXY_INIT_REDIRECT"), Rules: rules(p.Inbound)},
+			{Place: nat("PROXY_INIT_OUTPUT"), Rules: rules(p.Outbound)},
 		}}
 	}
 	q := &Question{Direction: plan.Outbound, UID: 1000, To: addr("10.0.0.5"), Port: 3306}
 
-	e := Live(q, []string{"nftables", "iptables-legacy"}, []plan.State{nft(p), {}}, nil)
+	e := Live(q, held(nft(p), apply.State{}), nil)
 	if verdict(e.Verdict) != "bypass" || e.Why != "rule 3 of nftables, inet shunt outbound: skip-outbound-ports" || !e.Live || len(e.Chains) != 1 {
 		t.Errorf("%+v", e)
 	}
@@ -44,8 +64,8 @@ func TestLive(t *testing.T) {
 
 	// One that redirects is enough, wherever it stands.
 	bare := ipt(plan.Build(*configured(t)))
-	for _, states := range [][]plan.State{{nft(p), bare}, {bare, nft(p)}} {
-		e = Live(q, []string{"a", "b"}, states, nil)
+	for _, states := range [][]apply.State{{nft(p), bare}, {bare, nft(p)}} {
+		e = Live(q, held(states...), nil)
 		if verdict(e.Verdict) != "redirect to :4140" || !strings.HasSuffix(e.Why, "ip nat PROXY_INIT_OUTPUT: redirect-outbound") || len(e.Chains) != 2 {
 			t.Errorf("%+v", e)
 		}
@@ -53,26 +73,33 @@ func TestLive(t *testing.T) {
 
 	// IPv6 does not meet the rules of IPv4, nor inbound those of outbound.
 	six := &Question{Direction: plan.Outbound, To: addr("fd00::5"), Port: 80}
-	if e = Live(six, []string{"a"}, []plan.State{bare}, nil); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 ||
+	if e = Live(six, held(bare), nil); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 ||
 		e.Why != "no live rule of shunt's is about outbound connections of this family" {
 		t.Errorf("%+v", e)
 	}
 	in := &Question{From: addr("10.1.2.3"), Port: 80}
-	if e = Live(in, []string{"a"}, []plan.State{bare}, nil); verdict(e.Verdict) != "redirect to :4143" {
+	if e = Live(in, held(bare), nil); verdict(e.Verdict) != "redirect to :4143" {
 		t.Errorf("%+v", e)
 	}
 
 	// Without a jump the chain is never reached.
 	bare.Sections = bare.Sections[2:]
-	if e = Live(q, []string{"a"}, []plan.State{bare}, nil); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 {
+	if e = Live(q, held(bare), nil); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 {
+		t.Errorf("%+v", e)
+	}
+
+	// A verdict of somebody else's is not taken for one of ours.
+	foreign := nft(p)
+	foreign.Sections[1].Rules = slices.Insert(foreign.Sections[1].Rules, 0, apply.Rule{Other: "drop"})
+	if e = Live(q, held(foreign), nil); verdict(e.Verdict) != "other" || !strings.Contains(e.Lands, "drop") {
 		t.Errorf("%+v", e)
 	}
 
 	// What cannot be read is named.
 	odd := nft(p)
-	odd.Sections[1].Rules = slices.Insert(slices.Clone(odd.Sections[1].Rules), 0, plan.Rule{Match: plan.Match{NotUnderstood: "meta mark 1"}})
+	odd.Sections[1].Rules = slices.Insert(slices.Clone(odd.Sections[1].Rules), 0, apply.Rule{NotUnderstood: "meta mark 1"})
 	odd.Sections[0].Stray = []string{"chain extra"}
-	e = Live(q, []string{"nftables"}, []plan.State{odd}, nil)
+	e = Live(q, held(odd), nil)
 	hints := strings.Join(e.Hints, "\n")
 	if !strings.Contains(hints, "Left out of account, nftables, inet shunt outbound: meta mark 1") || !strings.Contains(hints, "inet shunt inbound: chain extra") {
 		t.Errorf("hints %q", hints)
@@ -80,7 +107,7 @@ func TestLive(t *testing.T) {
 
 	// Rules that match nothing bypass.
 	udp := &Question{Direction: plan.Outbound, UDP: true, To: addr("10.0.0.5"), Port: 53}
-	if e = Live(udp, []string{"a"}, []plan.State{nft(p)}, nil); e.Why != "only TCP is redirected" {
+	if e = Live(udp, held(nft(p)), nil); e.Why != "only TCP is redirected" {
 		t.Errorf("%+v", e)
 	}
 }

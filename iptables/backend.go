@@ -11,8 +11,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os/exec"
-	"slices"
+	"time"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -29,18 +30,14 @@ const (
 type Options struct {
 	Mode string // ModeLegacy, ModeNFT or ModePlain
 
-	// Stamp is added to the comment of the last rule in each of our chains:
-	// who wrote the rules, and for which plan. It never makes a difference.
-	Stamp string
-
 	// WaitSeconds bounds the wait for the xtables lock, at least 1: with 0
 	// some versions wait for ever (iptables-legacy 1.8.9 does).
 	WaitSeconds int
 
 	// Leftovers: the backend is asked only for what others may have left, and
-	// NoIPv6: IPv6 is off. Where the kernel does not tell us whether a legacy
-	// table exists, it is then taken as absent (NoIPv6: that of IPv6), because
-	// looking at it would make it.
+	// NoIPv6: IPv6 is off. Where the kernel does not say whether a legacy table
+	// exists, it is then (with NoIPv6: the one of IPv6) assumed absent, since
+	// looking would create it.
 	Leftovers, NoIPv6 bool
 
 	// HasNAT, if not nil, reports whether nf_tables holds a family's nat table.
@@ -60,18 +57,16 @@ type Options struct {
 // belong on one goroutine that is locked to a thread in the namespace.
 type Backend struct {
 	opt      Options
-	variants [2]string  // of each family, once known: ModeLegacy or ModeNFT
-	live     *[2]*table // what the last Read saw; nil once it was acted upon
-	warned   bool       // that others' rules lead to our chains
+	variants [2]string // of each family's commands: ModeLegacy or ModeNFT
+	commits  int       // how many were tried: a snapshot from before one is stale
+	warned   bool      // that others' rules lead to our chains
 }
 
-// New returns a backend. It looks for no command yet.
-func New(o Options) (*Backend, error) {
-	switch o.Mode {
-	case ModeLegacy, ModeNFT, ModePlain:
-	default:
-		return nil, fmt.Errorf("iptables mode %q is not one of legacy, nft, plain", o.Mode)
-	}
+var _ apply.Backend = (*Backend)(nil)
+
+// New returns a backend. In plain mode it finds out which variant the commands
+// are of, and may start one of them to ask; otherwise it looks for no command.
+func New(ctx context.Context, o Options) (*Backend, error) {
 	o.WaitSeconds = max(o.WaitSeconds, 1)
 	if o.Lookup == nil {
 		o.Lookup = FindCommand
@@ -79,155 +74,173 @@ func New(o Options) (*Backend, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Backend{opt: o}, nil
+	b := &Backend{opt: o}
+	switch o.Mode {
+	case ModeLegacy, ModeNFT:
+		b.variants = [2]string{o.Mode, o.Mode}
+	case ModePlain:
+		if err := b.resolve(ctx); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("iptables mode %q is not one of legacy, nft, plain", o.Mode)
+	}
+	return b, nil
 }
 
 // families is the order of every commit and of every state.
 func families() [2]plan.Family { return [2]plan.Family{plan.IPv4, plan.IPv6} }
 
-// Name returns "iptables-legacy" or "iptables-nft". In plain mode it returns
-// "iptables" until a Read, Apply or Clear had to find out which one it is.
-func (b *Backend) Name() string {
-	variant := b.opt.Mode
-	if variant == ModePlain {
-		variant = b.variants[0]
+// ID returns apply.IPTablesNFT or apply.IPTablesLegacy.
+func (b *Backend) ID() apply.ID {
+	if b.variants[0] == ModeNFT {
+		return apply.IPTablesNFT
 	}
-	if variant == "" {
-		return "iptables"
-	}
-	return "iptables-" + variant
+	return apply.IPTablesLegacy
 }
+
+// Line returns one rule as iptables-save prints it, without the chain, the
+// counters and the stamp. The parts that were not understood follow the ones
+// that were.
+func (b *Backend) Line(r apply.Rule) string { return lineOf(r) }
+
+// Expand returns the plan as Read returns it when the live rules are right:
+// each rule split into ones that a single iptables rule can say.
+func (b *Backend) Expand(p plan.Plan) apply.State {
+	return planned(apply.Desired{Plan: p}).state()
+}
+
+// snapshot is what one Read or Find saw. It implements apply.Snapshot.
+type snapshot struct {
+	of      *Backend
+	commits int // of the backend, when it was read
+	rules   bool
+	tables  tables
+	state   apply.State
+}
+
+// State implements apply.Snapshot.
+func (s *snapshot) State() apply.State { return s.state }
 
 // Read returns what the kernel holds of what shunt owns: our two chains, and
 // whatever leads to them from PREROUTING and OUTPUT. It starts one child a
 // family, and none for a table that is known not to exist yet.
-func (b *Backend) Read(ctx context.Context) (plan.State, error) {
-	b.live = nil
-	var live [2]*table
-	var state plan.State
+func (b *Backend) Read(ctx context.Context) (apply.Snapshot, error) { return b.read(ctx, true) }
+
+// Find is a Read that leaves out the rules of our chains.
+func (b *Backend) Find(ctx context.Context) (apply.Snapshot, error) { return b.read(ctx, false) }
+
+func (b *Backend) read(ctx context.Context, rules bool) (apply.Snapshot, error) {
+	s := &snapshot{of: b, commits: b.commits, rules: rules}
 	for i, fam := range families() {
-		t, err := b.readFamily(ctx, fam)
+		t, err := b.readFamily(ctx, fam, rules)
 		if err != nil {
-			return plan.State{}, fmt.Errorf("read %v nat: %w", fam, err)
+			return nil, fmt.Errorf("read %v nat: %w", fam, err)
 		}
-		live[i] = t
-		state.Sections = append(state.Sections, t.sections(fam)...)
+		s.tables[i] = t
 	}
-	b.live = &live
-	b.warn(live)
-	return state, nil
+	s.state = s.tables.state()
+	b.warn(s.tables)
+	return s, nil
 }
 
 // warn names, once, the rules of others that lead to our chains. They are no
 // drift, because we may not change them and they change nothing of ours.
-func (b *Backend) warn(live [2]*table) {
+func (b *Backend) warn(live tables) {
 	for i, fam := range families() {
-		for _, line := range slices.Concat(live[i].foreign[0], live[i].foreign[1]) {
-			if !b.warned {
-				b.opt.Log.Warn("a rule that is not shunt's leads to a chain of shunt's; it is left alone", "family", fam.String(), "rule", line)
+		for _, lines := range live[i].foreign {
+			for _, line := range lines {
+				if !b.warned {
+					b.opt.Log.Warn("a rule that is not shunt's leads to a chain of shunt's; it is left alone", "family", fam.String(), "rule", line)
+				}
 			}
 		}
 	}
 	b.warned = true
 }
 
-// step is the commit of one family, and what takes it back.
-type step struct {
-	family   plan.Family
-	from, to *table
-}
-
-// Apply replaces what the last Read returned by the plan: one commit for each
+// Apply replaces what the snapshot has by what is wanted: one commit for each
 // family that differs. If the second one fails, the first one is taken back.
-func (b *Backend) Apply(ctx context.Context, p plan.Plan) (commits int, err error) {
-	live, err := b.take(ctx)
+func (b *Backend) Apply(ctx context.Context, s apply.Snapshot, want apply.Desired) (commits int, err error) {
+	snap, err := b.own(s)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("apply nat: %w", err)
 	}
-	var steps []step
-	for i, fam := range families() {
-		want := &table{}
-		if fam == plan.IPv4 || p.IPv6 {
-			want = b.planned(p, fam)
-		}
-		if !want.equal(live[i], fam) {
-			steps = append(steps, step{fam, live[i], want})
-		}
+	if !snap.rules {
+		return 0, fmt.Errorf("apply nat: %w: it was made to clear", apply.ErrNoSnapshot)
 	}
-	for i, s := range steps {
-		if err := b.commit(ctx, s.family, s.from, s.to); err != nil {
-			err = fmt.Errorf("apply %v nat: %w", s.family, err)
+	steps, err := decide(snap.tables, planned(want))
+	if err != nil {
+		return 0, fmt.Errorf("apply nat: %w", err)
+	}
+	for i, st := range steps {
+		if err := b.restore(ctx, st.family, st.text); err != nil {
+			err = fmt.Errorf("apply %v nat: %w", st.family, err)
 			if i > 0 {
-				err = b.takeBack(ctx, steps[0], err)
+				err = b.putBack(ctx, steps[0], err)
 			}
 			return i, err
 		}
 	}
-	return len(steps), kept(steps)
+	return len(steps), inUse(steps)
 }
 
-// takeBack undoes a family's commit because the other family's failed. It
-// does so even if the caller gave up: half a rule set is worse than a wait.
-func (b *Backend) takeBack(ctx context.Context, s step, cause error) error {
-	err := b.commit(context.WithoutCancel(ctx), s.family, s.to, s.from)
+// undoTime is how long putting the old rules back may take.
+const undoTime = 2 * time.Second
+
+// putBack undoes a family's commit because the other family's failed. It does
+// so even if the caller gave up: half a rule set is worse than a short wait.
+func (b *Backend) putBack(ctx context.Context, st step, cause error) error {
+	err := st.noUndo
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+		defer cancel()
+		err = b.restore(ctx, st.family, st.undo)
+	}
 	if err != nil {
 		// Neither is wrapped: what they stand for promises that nothing was written.
-		return fmt.Errorf("%v; putting the old %v rules back failed too, the families now differ, run init again: %v", cause, s.family, err)
+		return fmt.Errorf("%v; putting the old %v rules back failed too, so the families now differ until the next apply: %v", cause, st.family, err)
 	}
-	return fmt.Errorf("%w; the old %v rules were put back", cause, s.family)
+	return fmt.Errorf("%w; the old %v rules were put back", cause, st.family)
 }
 
-// Clear removes what the last Read returned: one commit for each family that
-// has something of ours.
-func (b *Backend) Clear(ctx context.Context) (commits int, err error) {
-	live, err := b.take(ctx)
+// Clear removes what the snapshot has: one commit for each family that has
+// something of ours.
+func (b *Backend) Clear(ctx context.Context, s apply.Snapshot) (commits int, err error) {
+	snap, err := b.own(s)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("clear nat: %w", err)
 	}
-	var steps []step
-	for i, fam := range families() {
-		if s := (step{fam, live[i], &table{}}); len(s.from.sections(fam)) > 0 {
-			if err := b.commit(ctx, fam, s.from, s.to); err != nil {
-				return len(steps), fmt.Errorf("clear %v nat: %w", fam, err)
-			}
-			steps = append(steps, s)
+	steps, err := decide(snap.tables, tables{{}, {}})
+	if err != nil {
+		return 0, fmt.Errorf("clear nat: %w", err)
+	}
+	for i, st := range steps {
+		if err := b.restore(ctx, st.family, st.text); err != nil {
+			return i, fmt.Errorf("clear %v nat: %w", st.family, err)
 		}
 	}
-	return len(steps), kept(steps)
+	return len(steps), inUse(steps)
 }
 
-// take hands out what the last Read saw, once: after a commit it is history.
-func (b *Backend) take(ctx context.Context) (*[2]*table, error) {
-	if b.live == nil {
-		if _, err := b.Read(ctx); err != nil {
-			return nil, err
-		}
+// own returns a snapshot that this backend read and has not acted upon.
+func (b *Backend) own(s apply.Snapshot) (*snapshot, error) {
+	snap, ok := s.(*snapshot)
+	switch {
+	case !ok || snap == nil || snap.of != b:
+		return nil, apply.ErrNoSnapshot
+	case snap.commits != b.commits:
+		return nil, fmt.Errorf("%w: by this backend itself", apply.ErrStale)
 	}
-	live := b.live
-	b.live = nil
-	return live, nil
+	return snap, nil
 }
 
-// kept returns an error that names the chains that were emptied and could not
+// inUse returns an error that names the chains that were emptied and could not
 // be deleted, because somebody else's rules lead to them.
-func kept(steps []step) error {
+func inUse(steps []step) error {
 	var errs []error
 	for _, s := range steps {
-		for i, h := range hooks() {
-			if s.from.chains[i].present && !s.to.chains[i].present && len(s.from.foreign[i]) > 0 {
-				errs = append(errs, fmt.Errorf("chain %v nat %s was emptied but not deleted: %q leads to it and is not shunt's; delete that rule, then run clear again",
-					s.family, h.chain, s.from.foreign[i][0]))
-			}
-		}
+		errs = append(errs, s.inUse...)
 	}
 	return errors.Join(errs...)
-}
-
-// commit writes one family's rules in one restore: all of it or nothing.
-func (b *Backend) commit(ctx context.Context, fam plan.Family, from, to *table) error {
-	text, err := script(from, to)
-	if err != nil {
-		return err
-	}
-	return b.restore(ctx, fam, text)
 }

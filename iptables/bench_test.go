@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"context"
 	"os/exec"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -30,7 +30,6 @@ func BenchmarkRun(b *testing.B) {
 					if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 						b.Fatal(err)
 					}
-					be.live = nil
 					if kind != "fresh" {
 						run(b, be, before)
 					}
@@ -51,25 +50,23 @@ func BenchmarkRun(b *testing.B) {
 
 // run does what shunt init does with a backend.
 func run(b *testing.B, be *Backend, p plan.Plan) {
-	ctx := context.Background()
-	if state, err := be.Read(ctx); err != nil {
-		b.Fatal(err)
-	} else if state.Equal(be.Expand(p)) {
+	live := read(b, be)
+	if live.State().Equal(be.Expand(p)) {
 		return
 	}
-	if _, err := be.Apply(ctx, p); err != nil {
+	if _, err := be.Apply(b.Context(), live, apply.Desired{Plan: p}); err != nil {
 		b.Fatal(err)
 	}
-	if state, err := be.Read(ctx); err != nil || !state.Equal(be.Expand(p)) {
-		b.Fatal("the rules differ after an apply", err)
+	if !read(b, be).State().Equal(be.Expand(p)) {
+		b.Fatal("the rules differ after an apply")
 	}
 }
 
 // restores loads a plan with nothing but the commands.
 func restores(b *testing.B, be *Backend, p plan.Plan) {
-	text := be.Render(p)
+	text := Render(be.opt.Mode, apply.Desired{Plan: p})
 	for _, fam := range families() {
-		cmd := exec.Command(be.command(fam, "restore"), "--noflush")
+		cmd := exec.Command(commandName(be.opt.Mode, fam, "restore"), "--noflush")
 		cmd.Stdin = strings.NewReader(text)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)
@@ -95,7 +92,7 @@ func cpu(b *testing.B, f func()) time.Duration {
 }
 
 func BenchmarkParseSave(b *testing.B) {
-	want := backend(b, ModeNFT).planned(large(5000), plan.IPv4)
+	want := planned(apply.Desired{Plan: large(5000)})[0]
 	text, err := script(&table{}, want)
 	if err != nil {
 		b.Fatal(err)
@@ -103,7 +100,7 @@ func BenchmarkParseSave(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if got, err := parseSave(string(text), plan.IPv4); err != nil || !got.equal(want, plan.IPv4) {
+		if got, err := parseSave(text, plan.IPv4); err != nil || !got.equal(want, plan.IPv4) {
 			b.Fatal("differs", err)
 		}
 	}

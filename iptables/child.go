@@ -1,34 +1,88 @@
 package iptables
 
 import (
-	"bytes"
-	"errors"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"shunt/plan"
 )
 
-// What is kept of a child's output. A table of 100,000 rules fits the first.
-const (
-	stdoutLimit = 32 << 20
-	stderrLimit = 16 << 10
-)
+// grace is how long a child may work, beyond its wait for the lock, before it
+// is killed. A kill loses nothing: a restore commits in one piece.
+const grace = 10 * time.Second
 
-// errTooMuch ends a child that writes more to its standard output than is read.
-var errTooMuch = errors.New("its output is too large")
+// complaintLimit is how much of a child's complaints is kept.
+const complaintLimit = 16 << 10
 
-// bounded keeps the first bytes that a child writes. Strict: a child that
-// writes more is ended by a closed pipe; otherwise the rest is dropped.
-type bounded struct {
-	buf    bytes.Buffer
-	limit  int
-	strict bool
-	over   bool
-}
+// complaints keeps the first bytes that a child writes, and drops the rest.
+type complaints struct{ text []byte }
 
 // Write implements io.Writer.
-func (b *bounded) Write(p []byte) (int, error) {
-	room := b.limit - b.buf.Len()
-	if b.over = b.over || len(p) > room; b.over && b.strict {
-		return 0, errTooMuch
-	}
-	b.buf.Write(p[:min(len(p), room)])
+func (c *complaints) Write(p []byte) (int, error) {
+	c.text = append(c.text, p[:min(len(p), complaintLimit-len(c.text))]...)
 	return len(p), nil
+}
+
+// child is one run of a command.
+type child struct {
+	family plan.Family
+	verb   string // restore or save
+	args   []string
+	env    []string
+	input  string
+	output io.Writer // nil: what it writes to standard output is a complaint, too
+}
+
+// run runs a command to its end. Its error says what was run and what came
+// back.
+func (b *Backend) run(ctx context.Context, c child) error {
+	name := commandName(b.opt.Mode, c.family, c.verb)
+	path, err := b.find(name)
+	if err != nil {
+		return err
+	}
+	limit := time.Duration(b.opt.WaitSeconds)*time.Second + grace
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("timed out after %v and was killed", limit))
+	defer cancel()
+
+	cmd := exec.CommandContext(ctx, path, c.args...)
+	cmd.Args[0] = name
+	cmd.Env = append(environment(), c.env...)
+	var said complaints
+	cmd.Stdout, cmd.Stderr = &said, &said // one pipe
+	if c.output != nil {
+		cmd.Stdout = c.output
+	}
+	if c.input != "" {
+		cmd.Stdin = strings.NewReader(c.input)
+	}
+	cmd.WaitDelay = time.Second // a child of the child may hold them
+	if b.opt.Children != nil {
+		b.opt.Children(cmd)
+	}
+	err = cmd.Run()
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	command, complaint := strings.Join(cmd.Args, " "), string(said.text)
+	if err != nil {
+		return b.explain(failure{command: command, path: path, cause: err, complaint: complaint, input: c.input})
+	}
+	b.opt.Log.Debug("ran", "command", command, "said", strings.TrimSpace(complaint))
+	if strings.Contains(complaint, incompatible) {
+		return fmt.Errorf("%s: %w", command, ErrIncompatible)
+	}
+	return nil
+}
+
+// ask runs a command and returns what it answers, one line.
+func (b *Backend) ask(ctx context.Context, c child) (string, error) {
+	var said complaints
+	c.output = &said
+	err := b.run(ctx, c)
+	return string(said.text), err
 }

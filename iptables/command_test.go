@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -41,9 +41,7 @@ func (f fakes) lookup(name string) (string, error) {
 
 func withFakes(t *testing.T, mode string, f fakes) *Backend {
 	t.Helper()
-	b := backend(t, mode)
-	b.opt.Lookup = f.lookup
-	return b
+	return with(t, Options{Mode: mode, Lookup: f.lookup})
 }
 
 func TestCommandsBehindTheMultiProgram(t *testing.T) {
@@ -79,20 +77,17 @@ func TestPlainModeFindsOutWhichVariantItIs(t *testing.T) {
 				}
 			}
 			b := withFakes(t, ModePlain, f)
-			if b.Name() != "iptables" {
-				t.Errorf("before any use it is %q", b.Name())
+			if b.ID() != apply.ID("iptables-"+mode) {
+				t.Errorf("by %s it is %q", how, b.ID())
 			}
 			settled(t, b, standard(), map[string]int{"link": 2, "script": 0}[how])
-			if b.Name() != "iptables-"+mode {
-				t.Errorf("by %s it is %q", how, b.Name())
-			}
 		}
 	})
 }
 
 func TestNameOfUnknownModeIsAnError(t *testing.T) {
 	t.Parallel()
-	if _, err := New(Options{Mode: "ebtables"}); err == nil {
+	if _, err := New(t.Context(), Options{Mode: "ebtables"}); err == nil {
 		t.Error("no error")
 	}
 }
@@ -141,14 +136,14 @@ func TestUserOtherThanRootWithCapabilities(t *testing.T) {
 			c.Env = append(c.Env, lockVariable+"=/dev/null")
 		}
 		settled(t, b, standard(), 2)
+		live := read(t, b)
 		caps = nil
 		sh(t, mode, "iptables-$v -t nat -L -n") // makes the legacy table, which is then read with a command
-		_, err := b.Read(context.Background())
+		_, err := b.Read(t.Context())
 		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "NET_ADMIN") {
 			t.Errorf("read without capabilities: %v", err)
 		}
-		b.live = &[2]*table{{}, {}}
-		if _, err := b.Apply(context.Background(), mapped(standard())); !errors.Is(err, fs.ErrPermission) {
+		if _, err := b.Apply(t.Context(), live, apply.Desired{}); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("apply without capabilities: %v", err)
 		}
 	})
@@ -173,7 +168,7 @@ func TestLookingMakesNoTableWhereItsExistenceCannotBeTold(t *testing.T) {
 				skip(t, "needs root to become another user")
 			}
 			test.opt.Mode = ModeLegacy
-			b, err := New(test.opt)
+			b, err := New(t.Context(), test.opt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,8 +176,8 @@ func TestLookingMakesNoTableWhereItsExistenceCannotBeTold(t *testing.T) {
 				if _, err := natExists(plan.IPv4); !errors.Is(err, fs.ErrPermission) {
 					t.Fatalf("nobody may read the list of tables: %v", err)
 				}
-				if state, err := b.Read(context.Background()); err != nil || !state.Empty() {
-					t.Errorf("read: %v, %v", state, err)
+				if s, err := b.Read(t.Context()); err != nil || !s.State().Empty() {
+					t.Errorf("read: %v, %v", s, err)
 				}
 			})
 			for fam, want := range map[plan.Family]bool{plan.IPv4: test.v4, plan.IPv6: test.v6} {
@@ -226,26 +221,24 @@ func TestChildrenArePerFamilyOneReadAndOneRestore(t *testing.T) {
 			}
 			ran = nil
 		}
-		read := func() {
-			if _, err := b.Read(context.Background()); err != nil {
+		commit := func() {
+			t.Helper()
+			live := read(t, b)
+			ran = nil
+			if _, err := b.Apply(t.Context(), live, apply.Desired{Plan: mapped(standard())}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		apply := func() {
-			if _, err := b.Apply(context.Background(), mapped(standard())); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if read(); mode == ModeLegacy { // where the kernel says that there is no table
+		if read(t, b); mode == ModeLegacy { // where the kernel says that there is no table
 			expect("a read of nothing")
 		} else {
 			expect("a read of nothing", "iptables-save", "ip6tables-save")
 		}
-		apply()
+		commit()
 		expect("an apply", "iptables-restore", "ip6tables-restore")
-		read()
+		read(t, b)
 		expect("a read", "iptables-save", "ip6tables-save")
-		apply()
+		commit()
 		expect("an apply that changes nothing")
 	})
 }

@@ -1,6 +1,10 @@
 package iptables
 
-import "strings"
+import (
+	"strings"
+
+	"shunt/apply"
+)
 
 // mark begins the comment of every rule that shunt wrote.
 const mark = "shunt/"
@@ -9,11 +13,10 @@ const mark = "shunt/"
 // holds 255 bytes (XT_MAX_COMMENT_LEN is 256 with the final zero).
 const commentLimit = 255
 
-// stamped returns a comment with a stamp. The last rule of a chain has it: that
-// one is rewritten with its chain, whereas the jump stays.
-func stamped(comment, stamp string) string {
-	if stamp != "" {
-		comment += " " + strings.Map(printable, stamp)
+// stamped returns a comment with a stamp.
+func stamped(comment string, s apply.Stamp) string {
+	if s != (apply.Stamp{}) {
+		comment += " " + strings.Map(printable, s.String())
 	}
 	return comment[:min(len(comment), commentLimit)]
 }
@@ -30,17 +33,20 @@ func printable(r rune) rune {
 // "shunt/", and the stamp behind it. The comment of somebody else's rule
 // becomes a name that no rule of ours has, because it contains a slash, so that
 // the rule counts as different and people still see where it came from.
-func nameOf(comment string) (name, stamp string) {
+func nameOf(comment string) (name string, stamp apply.Stamp) {
 	if rest, ours := strings.CutPrefix(comment, mark); ours {
-		name, stamp, _ = strings.Cut(rest, " ")
+		name, text, _ := strings.Cut(rest, " ")
 		if name != "" && !strings.Contains(name, "/") {
+			if text != "" {
+				stamp = apply.ParseStamp(text)
+			}
 			return name, stamp
 		}
 	}
 	if strings.HasPrefix(comment, "/") || !strings.Contains(comment, "/") {
-		return "/" + comment, ""
+		return "/" + comment, apply.Stamp{}
 	}
-	return comment, ""
+	return comment, apply.Stamp{}
 }
 
 // commentOf is nameOf's inverse, except for the stamp.

@@ -1,13 +1,12 @@
 package iptables
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"strings"
 	"testing"
 
-	"shunt/plan"
+	"shunt/apply"
 )
 
 // What commands print is from iptables 1.8.9, if it does not say otherwise.
@@ -22,12 +21,12 @@ func TestExplainSaysWhatAFailureMeans(t *testing.T) {
 		{
 			name:   "lock held",
 			stderr: "Can't lock /run/xtables.lock: Resource temporarily unavailable\nAnother app is currently holding the xtables lock. Stopped waiting after 5s.\n",
-			says:   "another process held the xtables lock for all of 5 s",
+			is:     ErrXtablesLocked, says: "another process held the xtables lock for all of 5 s",
 		},
 		{
 			name:   "lock not to be opened",
 			stderr: "Fatal: can't open lock file /run/xtables.lock: Permission denied\n",
-			says:   "mount a writable directory at /run",
+			is:     ErrLockFile, says: "cannot be opened",
 		},
 		{
 			name:   "no capability, nft",
@@ -47,42 +46,42 @@ func TestExplainSaysWhatAFailureMeans(t *testing.T) {
 		{
 			name:   "no nat in the kernel, legacy save",
 			stderr: "iptables-save v1.8.9 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)\n",
-			is:     plan.ErrNotSupported, says: "the kernel has no NAT",
+			is:     apply.ErrNotSupported, says: "the kernel has no NAT",
 		},
 		{
 			name:   "no nf_tables in the kernel (1.8.7)",
 			stderr: "iptables-restore/1.8.7 Failed to initialize nft: Protocol not supported\n",
-			is:     plan.ErrNotSupported,
+			is:     apply.ErrNotSupported,
 		},
 		{
 			name:   "no nf_tables in the kernel, another way (1.8.7)",
 			stderr: "iptables-nft-save v1.8.7 (nf_tables): Could not fetch rule set generation id: Invalid argument\n",
-			is:     plan.ErrNotSupported,
+			is:     apply.ErrNotSupported,
 		},
 		{
 			name:   "extension not installed",
 			stderr: "iptables-restore v1.8.9 (legacy): Couldn't load match `owner':No such file or directory\n\nError occurred at line: 3\nTry `iptables-restore -h' or 'iptables-restore --help' for more information.\n",
-			is:     plan.ErrNotSupported, says: `that line is "-A PROXY_INIT_OUTPUT -o lo -j RETURN"`,
+			is:     apply.ErrNotSupported, says: `that line is "-A PROXY_INIT_OUTPUT -o lo -j RETURN"`,
 		},
 		{
 			name:   "extension not in the kernel, nft",
 			stderr: "iptables-nft-restore v1.8.9 (nf_tables): \nline 3: RULE_APPEND failed (No such file or directory): rule in chain PROXY_INIT_OUTPUT\n",
-			is:     plan.ErrNotSupported,
+			is:     apply.ErrNotSupported,
 		},
 		{
 			name:   "jump gone meanwhile, nft",
 			stderr: "iptables-nft-restore: line 4 failed: Bad rule (does a matching rule exist in that chain?).\n",
-			is:     plan.ErrStale, says: `that line is "-D OUTPUT -p tcp -j PROXY_INIT_OUTPUT"`,
+			is:     apply.ErrStale, says: `that line is "-D OUTPUT -p tcp -j PROXY_INIT_OUTPUT"`,
 		},
 		{
 			name:   "jump gone meanwhile, legacy",
 			stderr: "iptables-restore: line 4 failed\n",
-			is:     plan.ErrStale,
+			is:     apply.ErrStale,
 		},
 		{
 			name:   "chain in use meanwhile, nft",
 			stderr: "iptables-nft-restore v1.8.9 (nf_tables): \nline 5: CHAIN_DEL failed (Device or resource busy): chain PROXY_INIT_OUTPUT\n",
-			is:     plan.ErrStale,
+			is:     apply.ErrStale,
 		},
 		{
 			name:   "jump that cannot be read back",
@@ -97,17 +96,17 @@ func TestExplainSaysWhatAFailureMeans(t *testing.T) {
 		{
 			name:   "id that the user namespace does not have, nft",
 			stderr: "iptables-nft-restore v1.8.9 (nf_tables): \nline 7: RULE_APPEND failed (Invalid argument): rule in chain PROXY_INIT_OUTPUT\n",
-			says:   "is that id mapped",
+			says:   "may not be mapped",
 		},
 		{
 			name:   "too much for a user namespace, nft",
 			stderr: "sendmsg() failed: Message too long\niptables-nft-restore: line 4 failed: Message too long.\n",
-			says:   "net.core.wmem_max",
+			is:     ErrSocketBuffer, says: "net.core.wmem_max",
 		},
 		{
 			name:   "too old for -w",
 			stderr: "iptables-restore: unrecognized option '-w'\nTry `iptables-restore -h' for more information.\n",
-			is:     plan.ErrNotSupported, says: "needs iptables 1.6.2 or later",
+			is:     apply.ErrNotSupported, says: "needs iptables 1.6.2 or later",
 		},
 		{
 			name:   "anything else",
@@ -119,8 +118,8 @@ func TestExplainSaysWhatAFailureMeans(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := backend(t, ModeLegacy)
-			err := b.explain(failure{command: "some-restore -w 5", path: "/nonexistent", cause: errors.New("exit status 1"), stderr: test.stderr, input: []byte(input)})
-			for _, is := range []error{fs.ErrPermission, errNoReason, plan.ErrNotSupported, plan.ErrStale} {
+			err := b.explain(failure{command: "some-restore -w 5", path: "/nonexistent", cause: errors.New("exit status 1"), complaint: test.stderr, input: input})
+			for _, is := range []error{fs.ErrPermission, errNoReason, ErrXtablesLocked, ErrLockFile, ErrSocketBuffer, apply.ErrNotSupported, apply.ErrStale} {
 				if errors.Is(err, is) != (is == test.is) {
 					t.Errorf("is %q: %v", is, errors.Is(err, is))
 				}
@@ -142,8 +141,8 @@ func TestReasonOfALegacyRestoreIsAskedOfTheSave(t *testing.T) {
 	f := fakes{dir: t.TempDir()}
 	f.write(t, "ip6tables-legacy-restore", "echo \"ip6tables-restore v1.8.9 (legacy): ip6tables-restore: unable to initialize table 'nat'\" >&2; exit 2")
 	f.write(t, "ip6tables-legacy-save", "echo 'ip6tables-save v1.8.9 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)' >&2; exit 1")
-	_, err := withFakes(t, ModeLegacy, f).Apply(context.Background(), mapped(standard()))
-	if !errors.Is(err, plan.ErrNotSupported) || IsMissingBinary(err) {
+	_, err := try(t, withFakes(t, ModeLegacy, f), standard())
+	if !errors.Is(err, apply.ErrNotSupported) || errors.Is(err, ErrMissingCommand) {
 		t.Errorf("apply: %v", err)
 	}
 	if got := saved(t, ModeLegacy, "ip"); strings.Contains(got, "PROXY_INIT") {
@@ -156,7 +155,7 @@ func TestVersionOfAnOldCommandIsNamed(t *testing.T) {
 	isolate(t)
 	f := fakes{dir: t.TempDir()}
 	f.write(t, "iptables-legacy-restore", "test \"$1\" = --version && { echo 'iptables v1.4.21'; exit; }; echo \"iptables-restore: unrecognized option '-w'\" >&2; exit 1")
-	_, err := withFakes(t, ModeLegacy, f).Apply(context.Background(), mapped(standard()))
+	_, err := try(t, withFakes(t, ModeLegacy, f), standard())
 	if err == nil || !strings.Contains(err.Error(), "1.4.21") {
 		t.Errorf("apply: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -11,21 +12,9 @@ import (
 // (XT_MULTI_PORTS in the kernel's include/uapi/linux/netfilter/xt_multiport.h).
 const slots = 15
 
-// Expand returns the plan as Read returns it when the live rules are right:
-// each rule split into ones that a single iptables rule can say.
-func (b *Backend) Expand(p plan.Plan) plan.State {
-	var s plan.State
-	for _, fam := range families() {
-		if fam == plan.IPv4 || p.IPv6 {
-			s.Sections = append(s.Sections, b.planned(p, fam).sections(fam)...)
-		}
-	}
-	return s
-}
-
 // appendPrimitive appends the rules of one family that together say what r
 // says: none if r is about addresses of the other family only.
-func appendPrimitive(dst []plan.Rule, r plan.Rule, fam plan.Family) []plan.Rule {
+func appendPrimitive(dst []apply.Rule, r plan.Rule, fam plan.Family) []apply.Rule {
 	m := r.Match
 	if m.Family != plan.Any && m.Family != fam {
 		return dst
@@ -38,14 +27,13 @@ func appendPrimitive(dst []plan.Rule, r plan.Rule, fam plan.Family) []plan.Rule 
 	ports, uids, gids := chunks(m.DstPorts), singles(m.UID), singles(m.GID)
 	dst = slices.Grow(dst, len(ports)*len(src)*len(to)*len(uids)*len(gids))
 	one := r
-	one.Counter = nil
 	one.Match.Family = fam
 	for _, one.Match.DstPorts = range ports {
 		for _, one.Match.Src = range src {
 			for _, one.Match.Dst = range to {
 				for _, one.Match.UID = range uids {
 					for _, one.Match.GID = range gids {
-						dst = append(dst, one)
+						dst = append(dst, apply.Rule{Rule: one})
 					}
 				}
 			}

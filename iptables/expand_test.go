@@ -120,7 +120,7 @@ func TestExpandHasSectionsInOrder(t *testing.T) {
 	b := backend(t, ModeNFT)
 	names := func(p plan.Plan) (list []string) {
 		for _, s := range b.Expand(p).Sections {
-			list = append(list, s.Name)
+			list = append(list, s.Place.String())
 		}
 		return list
 	}

@@ -3,42 +3,47 @@ package iptables
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"strconv"
+	"strings"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
 // readFamily reads one family's nat table.
-func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, error) {
-	variant, err := b.variant(ctx, fam)
+func (b *Backend) readFamily(ctx context.Context, fam plan.Family, rules bool) (*table, error) {
 	exists := false // a legacy table that we have to know about
-	if variant != ModeNFT {
-		var unknown error
-		exists, unknown = natExists(fam)
+	if b.variant(fam) == ModeLegacy {
+		var err error
+		exists, err = natExists(fam)
+		unknown := errors.Is(err, fs.ErrPermission)
 		switch {
-		case err != nil: // plain mode, and no command to ask which variant it is
-		case unknown != nil && (b.opt.Leftovers || b.opt.NoIPv6 && fam == plan.IPv6):
-			b.cannotTell(fam, unknown)
+		case unknown && (b.opt.Leftovers || b.opt.NoIPv6 && fam == plan.IPv6):
+			b.cannotTell(fam, err)
 			return &table{}, nil
-		case unknown == nil && !exists:
+		case unknown:
+		case err != nil:
+			return nil, err
+		case !exists:
 			return &table{}, nil
 		}
-	}
-	if variant == ModeNFT && b.opt.HasNAT != nil {
+	} else if b.opt.HasNAT != nil {
 		if has, err := b.opt.HasNAT(fam); err == nil && !has {
 			return &table{}, nil
 		}
 	}
-	var text string
-	if err == nil {
-		text, err = b.run(ctx, fam, "save", nil, nil, "-t", "nat", "-c")
-	}
+	r := newSaveReader(fam, rules)
+	err := b.run(ctx, child{family: fam, verb: "save", args: []string{"-t", "nat", "-c"}, output: r})
 	switch {
+	case r.err != nil: // it ended the command
+		return nil, r.err
 	case err == nil:
-		return parseSave(text, fam)
+		return r.end()
 	case exists:
 		return nil, unreadable{err}
-	case fam == plan.IPv6 && errors.Is(err, plan.ErrNotSupported):
+	case fam == plan.IPv6 && errors.Is(err, apply.ErrNotSupported):
 		// No command or no kernel for it: a plan without IPv6 must not fail
 		// for that, and one with IPv6 fails when it is applied.
 		b.opt.Log.Debug("nothing of IPv6 can be read", "error", err)
@@ -51,32 +56,42 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family) (*table, erro
 // if there are any, they take away the bypasses of the rules that are live.
 func (b *Backend) cannotTell(fam plan.Family, unknown error) {
 	if fam == plan.IPv4 && b.opt.Leftovers {
-		b.opt.Log.Info("cannot tell whether legacy iptables has rules here, so they were not looked for: the list of its tables is for root of the namespace only; shunt clear, or shunt init as root, removes what an earlier run left", "error", unknown)
+		b.opt.Log.Info("cannot tell whether legacy iptables has rules here, so they were not looked for: only root of the namespace may list its tables", "error", unknown)
 		return
 	}
 	b.opt.Log.Debug("cannot tell whether there is a legacy table, so none is looked for", "family", fam.String(), "error", unknown)
 }
 
 // restore commits text, all of it or nothing.
-func (b *Backend) restore(ctx context.Context, fam plan.Family, text []byte) error {
-	variant, err := b.variant(ctx, fam)
-	if err != nil {
-		return err
-	}
+func (b *Backend) restore(ctx context.Context, fam plan.Family, text string) error {
+	b.commits++
 	var env []string
-	if variant == ModeLegacy { // the other variant has the kernel's own transactions
+	if b.variant(fam) == ModeLegacy { // the other variant has the kernel's own transactions
 		lock, done := b.lockFile()
 		defer done()
 		if lock != "" {
 			env = append(env, lockVariable+"="+lock)
 		}
 	}
-	_, err = b.run(ctx, fam, "restore", text, env, "--noflush", "-w", strconv.Itoa(b.opt.WaitSeconds))
+	b.opt.Log.Debug("commit", "family", fam.String(), "text", excerpt(text))
+	err := b.run(ctx, child{family: fam, verb: "restore", args: []string{"--noflush", "-w", strconv.Itoa(b.opt.WaitSeconds)}, env: env, input: text})
 	if errors.Is(err, errNoReason) {
 		// Legacy restores do not say why a table cannot be had; saves do.
-		if _, reason := b.run(ctx, fam, "save", nil, nil, "-t", "nat"); reason != nil {
+		if _, reason := b.ask(ctx, child{family: fam, verb: "save", args: []string{"-t", "nat"}}); reason != nil {
 			return reason
 		}
 	}
 	return err
+}
+
+// excerptLimit bounds how much of a commit the log shows.
+const excerptLimit = 4 << 10
+
+// excerpt returns the beginning of a text, whole lines of it.
+func excerpt(text string) string {
+	if len(text) <= excerptLimit {
+		return text
+	}
+	cut := strings.LastIndexByte(text[:excerptLimit], '\n') + 1
+	return fmt.Sprintf("%s… and %d more lines", text[:cut], strings.Count(text[cut:], "\n"))
 }

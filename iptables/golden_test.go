@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -40,10 +41,10 @@ func TestRender(t *testing.T) {
 	tests := []struct {
 		name  string
 		mode  string
-		stamp string
+		stamp apply.Stamp
 		plan  plan.Plan
 	}{
-		{name: "standard", mode: ModeLegacy, stamp: "v=1.2.3 plan=0123456789ab", plan: standard()},
+		{name: "standard", mode: ModeLegacy, stamp: apply.Stamp{Version: "v1.2.3", Plan: "0123456789ab"}, plan: standard()},
 		{name: "standard-nft", mode: ModeNFT, plan: standard()},
 		{name: "standard-plain", mode: ModePlain, plan: standard()},
 		{name: "without-ipv6", mode: ModeNFT, plan: without},
@@ -54,16 +55,24 @@ func TestRender(t *testing.T) {
 		{name: "ids", mode: ModeNFT, plan: one(
 			plan.Rule{Name: "skip-inbound-ports", Match: plan.Match{TCP: true, DstPorts: ports("0-65535")}},
 			plan.Rule{Name: "skip-outbound-uids", Match: plan.Match{UID: []plan.IDRange{{First: 0, Last: 0}, {First: 5, Last: 4294967294}}}})},
-		{name: "hostile-stamp", mode: ModeNFT, stamp: "v=\"1\"\n-F\t'\\é" + strings.Repeat("x", 300), plan: without},
+		{name: "hostile-stamp", mode: ModeNFT, stamp: apply.Stamp{Version: "v=\"1\"\n-F\t'\\é" + strings.Repeat("x", 300)}, plan: without},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			b := backend(t, test.mode)
-			b.opt.Stamp = test.stamp
-			golden(t, filepath.Join("testdata", "render", test.name+".txt"), b.Render(test.plan))
+			text := Render(test.mode, apply.Desired{Plan: test.plan, Stamp: test.stamp})
+			golden(t, filepath.Join("testdata", "render", test.name+".txt"), text)
 		})
 	}
+}
+
+// parseSave reads what a command printed.
+func parseSave(text string, fam plan.Family) (*table, error) {
+	r := newSaveReader(fam, true)
+	if _, err := r.Write([]byte(text)); err != nil {
+		return nil, err
+	}
+	return r.end()
 }
 
 // TestParseSave reads what real commands printed (the files name the version)
@@ -114,15 +123,15 @@ func TestParseSaveRefuses(t *testing.T) {
 func describe(t *table, fam plan.Family) string {
 	var b strings.Builder
 	for _, s := range t.sections(fam) {
-		fmt.Fprintf(&b, "%s\n", s.Name)
+		fmt.Fprintf(&b, "%s\n", s.Place)
 		for _, r := range s.Rules {
 			c := "-"
 			if r.Counter != nil {
 				c = fmt.Sprintf("%d:%d", r.Counter.Packets, r.Counter.Bytes)
 			}
-			fmt.Fprintf(&b, "\t[%s] %s: %s\n", c, r.Verdict, lineOf(r))
-			if r.Match.NotUnderstood != "" {
-				fmt.Fprintf(&b, "\t\tnot understood: %s\n", r.Match.NotUnderstood)
+			fmt.Fprintf(&b, "\t[%s] %s\n", c, lineOf(r))
+			if r.NotUnderstood != "" {
+				fmt.Fprintf(&b, "\t\tnot understood: %s\n", r.NotUnderstood)
 			}
 		}
 	}

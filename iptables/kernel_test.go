@@ -1,12 +1,12 @@
 package iptables
 
 import (
-	"context"
 	"errors"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -43,16 +43,18 @@ func manyPorts(mode string) int {
 	return 5000
 }
 
-func TestUnchangedByAnotherVersionOrPlanStamp(t *testing.T) {
+func TestUnchangedByAnotherVersionsStamp(t *testing.T) {
 	t.Parallel()
 	overVariants(t, func(t *testing.T, mode string) {
-		settled(t, backend(t, mode), standard(), 2)
-		if !strings.Contains(saved(t, mode, "ip"), `shunt/redirect-inbound v=1 plan=0123456789ab"`) {
+		b := backend(t, mode)
+		settled(t, b, standard(), 2)
+		if !strings.Contains(saved(t, mode, "ip"), `shunt/redirect-inbound v1 plan 0123456789ab"`) {
 			t.Error("no stamp in the kernel")
 		}
-		b := backend(t, mode)
-		b.opt.Stamp = "v=2 plan=ba9876543210"
-		settled(t, b, standard(), 0)
+		want := apply.Desired{Plan: mapped(standard()), Stamp: apply.Stamp{Version: "v2", Plan: "ba9876543210"}}
+		if n, err := b.Apply(t.Context(), read(t, b), want); n != 0 || err != nil {
+			t.Errorf("%d commits, %v", n, err)
+		}
 	})
 }
 
@@ -86,11 +88,7 @@ func TestDriftIsSeenAndRepaired(t *testing.T) {
 				b := backend(t, mode)
 				settled(t, b, standard(), 2)
 				sh(t, mode, test.script)
-				state, err := b.Read(context.Background())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if state.Equal(b.Expand(mapped(standard()))) {
+				if read(t, b).State().Equal(b.Expand(mapped(standard()))) {
 					t.Fatal("the drift is not seen")
 				}
 				settled(t, b, standard(), 1)
@@ -124,11 +122,7 @@ func TestIPv6SwitchedOff(t *testing.T) {
 		settled(t, b, standard(), 2)
 		p := mapped(standard())
 		p.IPv6 = false
-		state, err := b.Read(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if state.Equal(b.Expand(p)) {
+		if read(t, b).State().Equal(b.Expand(p)) {
 			t.Error("IPv6 rules that should not be there are not seen")
 		}
 		settled(t, b, p, 1)
@@ -158,11 +152,11 @@ func TestReadMakesNoLegacyTable(t *testing.T) {
 	t.Parallel()
 	isolate(t)
 	b := backend(t, ModeLegacy)
-	state, err := b.Read(context.Background())
-	if err != nil || !state.Empty() {
-		t.Fatalf("read %v, %v", state, err)
+	live := read(t, b)
+	if !live.State().Empty() {
+		t.Fatalf("read %v", live.State())
 	}
-	if n, err := b.Clear(context.Background()); n != 0 || err != nil {
+	if n, err := b.Clear(t.Context(), live); n != 0 || err != nil {
 		t.Errorf("clear: %d commits, %v", n, err)
 	}
 	exist := func() bool {
@@ -187,17 +181,14 @@ func TestReadStartsNoCommandForAnAbsentTable(t *testing.T) {
 	t.Parallel()
 	started := 0
 	has := map[plan.Family]bool{plan.IPv6: true}
-	b, err := New(Options{
+	isolate(t)
+	b := with(t, Options{
 		Mode:     ModeNFT,
 		Children: func(*exec.Cmd) { started++ },
 		HasNAT:   func(fam plan.Family) (bool, error) { return has[fam], nil },
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	isolate(t)
-	if s, err := b.Read(context.Background()); err != nil || !s.Empty() || started != 1 {
-		t.Errorf("%d commands, %v, %+v; want one, for IPv6", started, err, s)
+	if s := read(t, b).State(); !s.Empty() || started != 1 {
+		t.Errorf("%d commands, %+v; want one, for IPv6", started, s)
 	}
 }
 
@@ -224,7 +215,7 @@ func TestRenderedTextLoadsAndGivesThePlan(t *testing.T) {
 				p := mapped(p)
 				p.IPv6 = ipv6
 				b := backend(t, mode)
-				text := b.Render(p)
+				text := Render(mode, apply.Desired{Plan: p, Stamp: testStamp})
 				sh(t, mode, "iptables-$v-restore --noflush <<'END'\n"+text+"END\n")
 				if ipv6 {
 					sh(t, mode, "ip6tables-$v-restore --noflush <<'END'\n"+text+"END\n")
@@ -247,14 +238,10 @@ func TestCountersAreRead(t *testing.T) {
 		b := backend(t, mode)
 		settled(t, b, standard(), 2)
 		sh(t, mode, `iptables-$v -t nat -R PROXY_INIT_OUTPUT 2 -c 7 420 -o lo -m comment --comment shunt/loopback -j RETURN`)
-		state, err := b.Read(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range state.Sections[3].Rules {
-			want := plan.Counter{}
+		for _, r := range read(t, b).State().Sections[3].Rules {
+			want := apply.Counter{}
 			if r.Name == "loopback" {
-				want = plan.Counter{Packets: 7, Bytes: 420}
+				want = apply.Counter{Packets: 7, Bytes: 420}
 			}
 			if r.Counter == nil || *r.Counter != want {
 				t.Errorf("%s: counter %v, want %v", r.Name, r.Counter, want)
@@ -267,14 +254,18 @@ func TestCountersAreRead(t *testing.T) {
 // clearAll clears as a caller does, and checks that nothing is left.
 func clearAll(t *testing.T, b *Backend, commits int) {
 	t.Helper()
-	if _, err := b.Read(context.Background()); err != nil {
+	found, err := b.Find(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := b.Clear(context.Background()); n != commits || err != nil {
+	if found.State().Empty() != read(t, b).State().Empty() {
+		t.Errorf("found:\n%s\nread:\n%s", textOf(b, found.State()), textOf(b, read(t, b).State()))
+	}
+	if n, err := b.Clear(t.Context(), found); n != commits || err != nil {
 		t.Errorf("clear: %d commits, want %d: %v", n, commits, err)
 	}
-	if state, err := b.Read(context.Background()); err != nil || !state.Empty() {
-		t.Errorf("after clear: %v\n%s", err, textOf(b, state))
+	if state := read(t, b).State(); !state.Empty() {
+		t.Errorf("after clear:\n%s", textOf(b, state))
 	}
 }
 

@@ -5,18 +5,14 @@ import (
 	"strconv"
 	"strings"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
-// Line returns one rule as iptables-save prints it, without the chain, the
-// counters and the stamp. The parts that were not understood follow the ones
-// that were.
-func (b *Backend) Line(r plan.Rule) string { return lineOf(r) }
-
-func lineOf(r plan.Rule) string { return string(appendSpec(nil, r, commentOf(r.Name))) }
+func lineOf(r apply.Rule) string { return string(appendSpec(nil, r, commentOf(r.Name))) }
 
 // appendSpec appends a rule in the order in which iptables-save prints it.
-func appendSpec(b []byte, r plan.Rule, comment string) []byte {
+func appendSpec(b []byte, r apply.Rule, comment string) []byte {
 	m := r.Match
 	if len(m.Src) > 0 {
 		b = append(b, "-s "...)
@@ -47,34 +43,34 @@ func appendSpec(b []byte, r plan.Rule, comment string) []byte {
 	if m.DstLocal {
 		b = append(b, "-m addrtype --dst-type LOCAL "...)
 	}
-	if m.NotUnderstood != "" {
-		b = append(append(b, m.NotUnderstood...), ' ')
+	if r.NotUnderstood != "" {
+		b = append(append(b, r.NotUnderstood...), ' ')
 	}
 	if comment != "" || r.Name != "" {
 		b = append(b, "-m comment --comment "...)
 		b = append(appendQuoted(b, comment), ' ')
 	}
-	return appendVerdict(b, r.Verdict)
+	return appendTarget(b, r)
 }
 
-// appendVerdict appends the target. Other has none here: it was not
-// understood and stands there.
-func appendVerdict(b []byte, v plan.Verdict) []byte {
-	switch v.Kind {
-	case plan.Bypass:
+// noTarget is the verdict of a rule that only counts.
+const noTarget = "no target"
+
+func appendTarget(b []byte, r apply.Rule) []byte {
+	switch {
+	case r.Other == noTarget:
+		return b[:max(len(b)-1, 0)]
+	case r.Other != "":
+		return append(b, r.Other...)
+	case r.Jump != "":
+		return append(append(b, "-j "...), r.Jump...)
+	case r.Verdict.Kind == plan.Bypass:
 		return append(b, "-j RETURN"...)
-	case plan.Jump:
-		return append(append(b, "-j "...), v.Chain...)
-	case plan.Redirect:
-		b = append(b, "-j REDIRECT"...)
-		if v.Port != 0 {
-			b = append(b, " --to-ports "...)
-			b = strconv.AppendUint(b, uint64(v.Port), 10)
-		}
-		return b
 	}
-	if n := len(b); n > 0 && b[n-1] == ' ' {
-		b = b[:n-1]
+	b = append(b, "-j REDIRECT"...)
+	if r.Verdict.Port != 0 {
+		b = append(b, " --to-ports "...)
+		b = strconv.AppendUint(b, uint64(r.Verdict.Port), 10)
 	}
 	return b
 }

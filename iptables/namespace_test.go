@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -89,43 +89,53 @@ func saved(t testing.TB, mode, family string) string {
 	return b.String()
 }
 
-func backend(t testing.TB, mode string) *Backend {
+func backend(t testing.TB, mode string) *Backend { return with(t, Options{Mode: mode}) }
+
+// with returns a backend with options.
+func with(t testing.TB, o Options) *Backend {
 	t.Helper()
-	b, err := New(Options{Mode: mode, Stamp: "v=1 plan=0123456789ab", WaitSeconds: 5})
+	if o.WaitSeconds == 0 {
+		o.WaitSeconds = 5
+	}
+	b, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-// settled applies a plan and checks that it is then what is read.
-func settled(t testing.TB, b *Backend, p plan.Plan, commits int) {
+// testStamp is what rules of these tests say of their origin.
+var testStamp = apply.Stamp{Version: "v1", Plan: "0123456789ab"}
+
+func read(t testing.TB, b *Backend) apply.Snapshot {
 	t.Helper()
-	n := applied(t, b, p)
-	p = mapped(p)
-	state, err := b.Read(context.Background())
+	s, err := b.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := b.Expand(p); !state.Equal(want) {
+	return s
+}
+
+// try reads and applies, as a caller does.
+func try(t testing.TB, b *Backend, p plan.Plan) (commits int, err error) {
+	t.Helper()
+	return b.Apply(t.Context(), read(t, b), apply.Desired{Plan: mapped(p), Stamp: testStamp})
+}
+
+// settled applies a plan and checks that it is then what is read.
+func settled(t testing.TB, b *Backend, p plan.Plan, commits int) {
+	t.Helper()
+	n, err := try(t, b, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := read(t, b).State()
+	if want := b.Expand(mapped(p)); !state.Equal(want) {
 		t.Errorf("live rules differ from the plan:\n%s\nwant:\n%s", textOf(b, state), textOf(b, want))
 	}
 	if n != commits {
 		t.Errorf("%d commits, want %d", n, commits)
 	}
-}
-
-// applied reads and applies, as a caller does.
-func applied(t testing.TB, b *Backend, p plan.Plan) int {
-	t.Helper()
-	if _, err := b.Read(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	n, err := b.Apply(context.Background(), mapped(p))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // mapped returns a plan that the kernel takes in the user namespace that the

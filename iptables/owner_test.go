@@ -1,12 +1,11 @@
 package iptables
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
 
-	"shunt/plan"
+	"shunt/apply"
 )
 
 func TestForeignRulesKeepOrderAndCounters(t *testing.T) {
@@ -75,10 +74,7 @@ func TestForeignRuleThatLeadsToOurChainIsKept(t *testing.T) {
 		sh(t, mode, `iptables-$v -t nat -N MINE; iptables-$v -t nat -A MINE -p tcp -j PROXY_INIT_OUTPUT`)
 		settled(t, b, standard(), 0)
 		settled(t, b, everything(), 2)
-		if _, err := b.Read(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		n, err := b.Clear(context.Background())
+		n, err := b.Clear(t.Context(), read(t, b))
 		if n != 2 || err == nil || !strings.Contains(err.Error(), "-A MINE -p tcp -j PROXY_INIT_OUTPUT") {
 			t.Errorf("clear: %d commits, %v", n, err)
 		}
@@ -103,10 +99,7 @@ y" -j ACCEPT`)
 -F
 y" -j PROXY_INIT_OUTPUT`)
 	before := saved(t, ModeLegacy, "ip")
-	if _, err := b.Read(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := b.Apply(context.Background(), mapped(standard())); n != 0 || err == nil || !strings.Contains(err.Error(), "line end") {
+	if n, err := try(t, b, standard()); n != 0 || err == nil || !strings.Contains(err.Error(), "line break") {
 		t.Errorf("%d commits, %v", n, err)
 	}
 	if after := saved(t, ModeLegacy, "ip"); after != before {
@@ -123,7 +116,7 @@ func TestTableThatOnlyNftUnderstandsIsAnError(t *testing.T) {
 	b := backend(t, ModeNFT)
 	settled(t, b, standard(), 2)
 	sh(t, ModeNFT, `nft add rule ip nat PREROUTING tcp dport 80 redirect to :81`)
-	if _, err := b.Read(context.Background()); !errors.Is(err, errIncompatible) {
+	if _, err := b.Read(t.Context()); !errors.Is(err, ErrIncompatible) {
 		t.Errorf("read: %v", err)
 	}
 }
@@ -134,11 +127,9 @@ func TestRulesThatChangedSinceTheReadAreStale(t *testing.T) {
 		b := backend(t, mode)
 		settled(t, b, standard(), 2)
 		sh(t, mode, `iptables-$v -t nat -A PREROUTING -p tcp -j PROXY_INIT_REDIRECT`)
-		if _, err := b.Read(context.Background()); err != nil {
-			t.Fatal(err)
-		}
+		live := read(t, b)
 		sh(t, mode, `iptables-$v -t nat -D PREROUTING -p tcp -j PROXY_INIT_REDIRECT`)
-		if n, err := b.Apply(context.Background(), mapped(everything())); n != 0 || !errors.Is(err, plan.ErrStale) {
+		if n, err := b.Apply(t.Context(), live, apply.Desired{Plan: mapped(everything())}); n != 0 || !errors.Is(err, apply.ErrStale) {
 			t.Errorf("%d commits, %v", n, err)
 		}
 		settled(t, b, standard(), 0)

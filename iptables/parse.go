@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -15,16 +16,17 @@ import (
 // spelled: such a rule never equals one of ours.
 type ruleParser struct {
 	tokens
-	rule    plan.Rule
-	unknown []byte
+	rule     apply.Rule
+	targeted bool   // a target of ours was met
+	unknown  []byte // what was not understood
+	other    []byte // a target that is never ours, and what follows it
 }
 
 // parseRule reads what iptables-save prints after "-A CHAIN ".
-func parseRule(spec string, fam plan.Family, counter *plan.Counter) plan.Rule {
+func parseRule(spec string, fam plan.Family, counter *apply.Counter) apply.Rule {
 	p := ruleParser{tokens: tokens{spec}}
 	p.rule.Match.Family = fam
 	p.rule.Counter = counter
-	p.rule.Verdict.Kind = plan.Other
 	for {
 		option, raw, ok := p.next()
 		if !ok {
@@ -34,7 +36,12 @@ func parseRule(spec string, fam plan.Family, counter *plan.Counter) plan.Rule {
 			p.keep(raw)
 		}
 	}
-	p.rule.Match.NotUnderstood = string(p.unknown)
+	p.rule.Other = string(p.other)
+	if !p.targeted && p.rule.Other == "" {
+		p.rule.Other = noTarget
+		p.unknown = appendWord(p.unknown, "("+noTarget+")") // such a rule decides nothing
+	}
+	p.rule.NotUnderstood = string(p.unknown)
 	return p.rule
 }
 
@@ -83,6 +90,8 @@ func (p *ruleParser) option(name string) bool {
 		})
 	case "-j", "--jump":
 		p.value(name, p.target)
+	case "-g", "--goto":
+		p.value(name, func(string) bool { return p.foreign() })
 	case "--to-ports", "--to-port":
 		p.value(name, p.redirectPort)
 	default:
@@ -103,11 +112,21 @@ func (p *ruleParser) value(option string, set func(string) bool) {
 	}
 }
 
+// keep keeps a word that was not understood. After a target that is never ours
+// it belongs to that: iptables-save prints the target last.
 func (p *ruleParser) keep(raw string) {
-	if len(p.unknown) > 0 {
-		p.unknown = append(p.unknown, ' ')
+	if p.other != nil {
+		p.other = appendWord(p.other, raw)
+		return
 	}
-	p.unknown = append(p.unknown, raw...)
+	p.unknown = appendWord(p.unknown, raw)
+}
+
+func appendWord(b []byte, word string) []byte {
+	if len(b) > 0 {
+		b = append(b, ' ')
+	}
+	return append(b, word...)
 }
 
 // next is tokens.next, except that it keeps a "!" and the option after it:
@@ -115,9 +134,9 @@ func (p *ruleParser) keep(raw string) {
 func (p *ruleParser) next() (value, raw string, ok bool) {
 	value, raw, ok = p.tokens.next()
 	for ok && raw == "!" {
-		p.keep(raw)
+		p.unknown = appendWord(p.unknown, raw)
 		if value, raw, ok = p.tokens.next(); ok && raw != "!" {
-			p.keep(raw)
+			p.unknown = appendWord(p.unknown, raw)
 			value, raw, ok = p.tokens.next()
 		}
 	}
@@ -219,22 +238,32 @@ func ids(list *[]plan.IDRange, s string) bool {
 	return true
 }
 
+// target reads the target that decides or leads on.
 func (p *ruleParser) target(name string) bool {
-	v := &p.rule.Verdict
-	if v.Kind != plan.Other {
+	if p.targeted || p.other != nil {
 		return false
 	}
 	switch {
 	case name == "RETURN":
-		v.Kind = plan.Bypass
+		p.rule.Verdict.Kind = plan.Bypass
 	case name == "REDIRECT":
-		v.Kind = plan.Redirect
+		p.rule.Verdict.Kind = plan.Redirect
 	case ourChain(name) >= 0:
-		*v = plan.Verdict{Kind: plan.Jump, Chain: name}
+		p.rule.Jump = name
 	default:
-		return false
+		return p.foreign()
 	}
+	p.targeted = true
 	return true
+}
+
+// foreign begins a target that is never ours, if there is none yet. It refuses
+// the target's words, so that they are kept.
+func (p *ruleParser) foreign() bool {
+	if !p.targeted && p.other == nil {
+		p.other = []byte{}
+	}
+	return false
 }
 
 func (p *ruleParser) redirectPort(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -40,8 +41,8 @@ func TestParseRuleReadsOtherSpellings(t *testing.T) {
 				test.family = plan.IPv4
 			}
 			got := parseRule(test.spec, test.family, nil)
-			if got.Match.NotUnderstood != "" {
-				t.Fatalf("not understood: %s", got.Match.NotUnderstood)
+			if got.NotUnderstood != "" {
+				t.Fatalf("not understood: %s", got.NotUnderstood)
 			}
 			if line := lineOf(got); line != test.want {
 				t.Errorf("%s\nwant:\n%s", line, test.want)
@@ -89,18 +90,17 @@ func TestParseRuleKeepsWhatItDoesNotUnderstand(t *testing.T) {
 		{"option in quotes", `"-j" RETURN`, `"-j" RETURN`},
 		{"unknown data of a newer version", `-m foo [12 bytes of unknown match data] -j RETURN`, `-m foo [12 bytes of unknown match data]`},
 		{"option without its value", `-p`, `-p`},
-		{"quote without an end", `-m comment --comment "abc`, ``},
+		{"quote without an end", `-m comment --comment "abc`, `(no target)`},
+		{"rule that only counts", `-p tcp`, `(no target)`},
+		{"chain of others", `-j MINE`, `-j MINE`},
+		{"target after another", `-j MINE -j RETURN`, `-j MINE -j RETURN`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			r := parseRule(test.spec, plan.IPv4, nil)
-			if test.kept == "" {
-				if r.Verdict.Kind != plan.Other {
-					t.Errorf("verdict %v", r.Verdict)
-				}
-			} else if !strings.Contains(r.Match.NotUnderstood, test.kept) {
-				t.Errorf("kept %q, want %q in it", r.Match.NotUnderstood, test.kept)
+			if kept := r.NotUnderstood + r.Other; !strings.Contains(kept, test.kept) {
+				t.Errorf("kept %q, want %q in it", kept, test.kept)
 			}
 			for _, want := range everyPlannedRule() {
 				if r.Equal(want) {
@@ -134,10 +134,9 @@ func TestNamesOfCommentsAreOneToOne(t *testing.T) {
 }
 
 // everyPlannedRule returns all rules that some plan of the tests has in IPv4.
-func everyPlannedRule() (rules []plan.Rule) {
-	b := &Backend{}
+func everyPlannedRule() (rules []apply.Rule) {
 	for _, p := range []plan.Plan{standard(), everything()} {
-		for _, s := range b.planned(p, plan.IPv4).sections(plan.IPv4) {
+		for _, s := range planned(apply.Desired{Plan: p})[0].sections(plan.IPv4) {
 			rules = append(rules, s.Rules...)
 		}
 	}

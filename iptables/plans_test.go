@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -141,10 +142,10 @@ func prefixList(list ...string) []netip.Prefix {
 }
 
 // textOf writes a state for people.
-func textOf(b *Backend, s plan.State) string {
+func textOf(b *Backend, s apply.State) string {
 	var t strings.Builder
 	for _, section := range s.Sections {
-		t.WriteString(section.Name + "\n")
+		t.WriteString(section.Place.String() + "\n")
 		for _, r := range section.Rules {
 			t.WriteString("  " + b.Line(r) + "\n")
 		}

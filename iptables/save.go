@@ -1,57 +1,103 @@
 package iptables
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
-// errIncompatible: iptables-nft prints it in the place of the rules when the
-// table holds something that only nft can say, and exits with 0.
-var errIncompatible = errors.New("the nat table holds rules that only nft understands, so that iptables cannot read it; remove those rules, or use --backend nftables")
+// ErrIncompatible: the nat table holds rules that only nft understands, so that
+// iptables cannot read it.
+var ErrIncompatible = errors.New("the nat table holds rules that only nft understands")
 
-// saveReader reads the output of iptables-save -c for one family.
+// incompatible is what iptables-nft-save prints in the place of such rules. It
+// exits with 0 then.
+const incompatible = "is incompatible"
+
+// Bounds of what is kept of a table. Whoever may write rules can make it as
+// large as the kernel takes.
+const (
+	lineLimit    = 64 << 10 // bytes of one rule; a comment has at most 255
+	foreignLimit = 10       // rules of others that lead to a chain of ours: they are only named
+)
+
+// saveReader reads the output of iptables-save -c for one family, as it is
+// written to it. It understands the rules of our chains and those that lead to
+// them from the base chains where ours hang; other rules are not ours, whatever
+// they say.
 type saveReader struct {
-	family   plan.Family
-	table    *table
-	position [2]int // in each hook's base chain
+	family plan.Family
+	rules  bool // keep those of our chains
+
+	table     *table
+	position  [2]int // in each hook's base chain
+	nat, open bool   // in the nat table; in any
+	rest      []byte // a line that is not complete yet
+	err       error
 }
 
-// parseSave reads the output of iptables-save -c. It understands the rules of
-// our chains and those that lead to them from the base chains where ours hang;
-// other rules are not ours, whatever they say. Output that stops before its
-// COMMIT is an error.
-func parseSave(text string, fam plan.Family) (*table, error) {
-	r := saveReader{family: fam, table: &table{}}
-	nat, open := false, false
-	for text != "" {
-		var line string
-		line, text = cutLine(text)
-		switch {
-		case line == "":
-		case line[0] == '#':
-			if strings.Contains(line, "is incompatible") {
-				return nil, errIncompatible
-			}
-		case line[0] == '*':
-			nat, open = line == "*nat", true
-		case line == "COMMIT":
-			nat, open = false, false
-		case nat && line[0] == ':':
-			name, _, _ := strings.Cut(line[1:], " ")
-			if i := ourChain(name); i >= 0 {
-				r.table.chains[i].present = true
-			}
-		case nat:
-			r.rule(line)
+func newSaveReader(fam plan.Family, rules bool) *saveReader {
+	return &saveReader{family: fam, rules: rules, table: &table{}}
+}
+
+// Write implements io.Writer. Its error ends the command that writes.
+func (r *saveReader) Write(p []byte) (int, error) {
+	r.rest = append(r.rest, p...)
+	rest := r.rest
+	for r.err == nil {
+		n := lineEnd(rest)
+		if n < 0 {
+			break
 		}
+		r.line(string(rest[:n]))
+		rest = rest[n+1:]
 	}
-	if open {
-		return nil, errors.New("the output ends before the table's COMMIT")
+	r.rest = append(r.rest[:0], rest...)
+	if r.err == nil && len(r.rest) > lineLimit {
+		r.err = fmt.Errorf("a rule is longer than %d bytes", lineLimit)
 	}
-	return r.table, nil
+	if r.err != nil {
+		return 0, r.err
+	}
+	return len(p), nil
+}
+
+// end returns the table when all was written. Output that stops before its
+// COMMIT is an error.
+func (r *saveReader) end() (*table, error) {
+	if r.err == nil && len(r.rest) > 0 {
+		r.line(string(r.rest))
+	}
+	if r.err == nil && r.open {
+		r.err = errors.New("the output ends before the table's COMMIT")
+	}
+	return r.table, r.err
+}
+
+func (r *saveReader) line(line string) {
+	switch {
+	case line == "":
+	case line[0] == '#':
+		if strings.Contains(line, incompatible) {
+			r.err = ErrIncompatible
+		}
+	case line[0] == '*':
+		r.nat, r.open = line == "*nat", true
+	case line == "COMMIT":
+		r.nat, r.open = false, false
+	case r.nat && line[0] == ':':
+		name, _, _ := strings.Cut(line[1:], " ")
+		if i := ourChain(name); i >= 0 {
+			r.table.chains[i].present = true
+		}
+	case r.nat:
+		r.rule(line)
+	}
 }
 
 // rule reads one line "[packets:bytes] -A CHAIN SPEC".
@@ -65,8 +111,10 @@ func (r *saveReader) rule(line string) {
 	if i := ourChain(chain); i >= 0 {
 		c := &r.table.chains[i]
 		c.present = true
-		c.rules = append(c.rules, parseRule(spec, r.family, counter))
-		c.specs = append(c.specs, spec)
+		if r.rules {
+			c.rules = append(c.rules, parseRule(spec, r.family, counter))
+			c.specs = append(c.specs, spec)
+		}
 		return
 	}
 	base := baseChain(chain)
@@ -79,14 +127,44 @@ func (r *saveReader) rule(line string) {
 	case base >= 0:
 		j := jump{parseRule(spec, r.family, counter), spec, r.position[base]}
 		r.table.jumps[base] = append(r.table.jumps[base], j)
-	default:
+	case len(r.table.foreign[target]) < foreignLimit:
 		r.table.foreign[target] = append(r.table.foreign[target], line)
 	}
 }
 
+// lineEnd returns where the first line of text ends, or -1. A line end within
+// double quotes is part of its line: iptables-save prints comments as they are,
+// and a comment may hold one. Lines that begin with '#' have no quotes.
+func lineEnd(text []byte) int {
+	end := bytes.IndexByte(text, '\n')
+	if end < 0 || text[0] == '#' {
+		return end
+	}
+	first := bytes.IndexByte(text[:end], '"')
+	if first < 0 {
+		return end
+	}
+	quoted := false
+	for i := first; i < len(text); i++ {
+		switch text[i] {
+		case '\n':
+			if !quoted {
+				return i
+			}
+		case '"':
+			quoted = !quoted
+		case '\\':
+			if quoted {
+				i++
+			}
+		}
+	}
+	return -1
+}
+
 // cutCounter cuts "[packets:bytes] " off a line. It returns nil for the counter if
 // the line does not begin with one.
-func cutCounter(line string) (*plan.Counter, string) {
+func cutCounter(line string) (*apply.Counter, string) {
 	if !strings.HasPrefix(line, "[") {
 		return nil, line
 	}
@@ -97,7 +175,7 @@ func cutCounter(line string) (*plan.Counter, string) {
 	if !ok1 || !ok2 {
 		return nil, rest
 	}
-	return &plan.Counter{Packets: p, Bytes: b}, rest
+	return &apply.Counter{Packets: p, Bytes: b}, rest
 }
 
 // number reads decimal digits, as iptables-save prints numbers.

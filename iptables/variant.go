@@ -3,6 +3,7 @@ package iptables
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -12,41 +13,54 @@ import (
 	"shunt/plan"
 )
 
-// variant returns which variant a family's commands are: ModeLegacy or
-// ModeNFT. In plain mode that is the distribution's or an administrator's
-// choice, made by links, and following a link costs no child process. Only
-// where the link leads to some other program is that one asked. (go-iptables
-// finds the variant out too, by a child in every case, but keeps it to itself.)
-func (b *Backend) variant(ctx context.Context, fam plan.Family) (string, error) {
-	if b.opt.Mode != ModePlain {
-		return b.opt.Mode, nil
-	}
-	known := &b.variants[0]
+// variant returns of which variant a family's commands are.
+func (b *Backend) variant(fam plan.Family) string {
 	if fam == plan.IPv6 {
-		known = &b.variants[1]
+		return b.variants[1]
 	}
-	if *known != "" {
-		return *known, nil
+	return b.variants[0]
+}
+
+// resolve finds out of which variant the plain commands are.
+func (b *Backend) resolve(ctx context.Context) (err error) {
+	if b.variants[0], err = b.ofPlain(ctx, plan.IPv4); err != nil {
+		return err
 	}
-	path, err := b.find(b.command(fam, "restore"))
+	b.variants[1], err = b.ofPlain(ctx, plan.IPv6)
+	switch {
+	case errors.Is(err, ErrMissingCommand):
+		b.variants[1] = b.variants[0] // who needs it will miss it
+	case err != nil:
+		return err
+	case b.variants[0] != b.variants[1] && !b.opt.NoIPv6:
+		return fmt.Errorf("iptables-restore is of the %s variant and ip6tables-restore of the %s variant: %w", b.variants[0], b.variants[1], ErrMixedVariants)
+	}
+	return nil
+}
+
+// ofPlain finds out of which variant a family's plain commands are. That is the
+// distribution's or an administrator's choice, made by links, and following a
+// link costs no child process. Only where the link leads to some other program
+// is that one asked. (go-iptables finds the variant out too, by a child in every
+// case, but keeps it to itself.)
+func (b *Backend) ofPlain(ctx context.Context, fam plan.Family) (string, error) {
+	path, err := b.find(commandName(ModePlain, fam, "restore"))
 	if err != nil {
 		return "", err
 	}
-	variant := variantOfLink(path)
-	if variant == "" {
-		version, err := b.run(ctx, fam, "restore", nil, nil, "--version")
-		if err != nil {
-			return "", err
-		}
-		// "iptables-restore v1.8.9 (nf_tables)"; before 1.8 there was one
-		// variant, and no remark.
-		variant = ModeLegacy
-		if strings.Contains(version, "(nf_tables)") {
-			variant = ModeNFT
-		}
+	if variant := variantOfLink(path); variant != "" {
+		return variant, nil
 	}
-	*known = variant
-	return variant, nil
+	version, err := b.ask(ctx, child{family: fam, verb: "restore", args: []string{"--version"}})
+	if err != nil {
+		return "", err
+	}
+	// "iptables-restore v1.8.9 (nf_tables)"; before 1.8 there was one variant,
+	// and no remark.
+	if strings.Contains(version, "(nf_tables)") {
+		return ModeNFT, nil
+	}
+	return ModeLegacy, nil
 }
 
 // variantOfLink tells the variant by the name of the program at the end of a

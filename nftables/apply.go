@@ -7,11 +7,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/netns"
 	"shunt/plan"
 )
 
-// Apply replaces what the last Read found by the plan.
+// Apply replaces what the snapshot has by the plan.
 //
 // A table whose shape is as it should be is changed in place: sets that are
 // new, and those that no rule reads yet, are committed, filled, in a batch of
@@ -27,7 +28,12 @@ import (
 // In a user namespace a batch may be too large for the socket, which the kernel
 // says before it looks at it. Then sets that no rule reads yet are filled in
 // parts, and every list that differs becomes such a set.
-func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error) {
+func (b *Backend) Apply(_ context.Context, s apply.Snapshot, want apply.Desired) (commits int, err error) {
+	if err := b.take(s); err != nil {
+		return 0, err
+	}
+	b.stamp = want.Stamp.String()
+	p := want.Plan
 	table := tableFor(p)
 	fresh := b.live.find(table) == nil
 	commits, err = b.apply(p)
@@ -40,7 +46,7 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 		n, err = b.apply(p)
 		commits += n
 	}
-	if fresh && commits > 0 && (errors.Is(err, plan.ErrNotSupported) || errors.Is(err, unix.EMSGSIZE)) {
+	if fresh && commits > 0 && (errors.Is(err, apply.ErrNotSupported) || errors.Is(err, unix.EMSGSIZE)) {
 		// The sets were accepted and the rules were not.
 		n, undo := b.commit("take back the table", func(x *batch) { x.delTable(table) })
 		return commits + n, errors.Join(err, undo)
@@ -50,7 +56,6 @@ func (b *Backend) Apply(_ context.Context, p plan.Plan) (commits int, err error)
 
 func (b *Backend) apply(p plan.Plan) (commits int, err error) {
 	want := shape(p, tableFor(p))
-	b.mark = p.Stamped(b.stamp)
 	old := b.live.tables
 	run := func(doing string, fill func(*batch)) {
 		if err == nil {
@@ -163,7 +168,7 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 			x.addTable(t)
 			for _, s := range want.sets {
 				if unread(s) {
-					x.bring(t, s, findLive(have, s.name), b.mark)
+					x.bring(t, s, findLive(have, s.name), b.stamp)
 				}
 			}
 		})
@@ -172,7 +177,7 @@ func (b *Backend) fill(run func(string, func(*batch)), want ruleset, current *li
 		x.addTable(t)
 		for _, s := range want.sets {
 			if inOne || !unread(s) {
-				x.bring(t, s, findLive(have, s.name), b.mark)
+				x.bring(t, s, findLive(have, s.name), b.stamp)
 			}
 		}
 		b.chain(x, t, inboundChain, want.in, current)
@@ -202,7 +207,7 @@ func (b *Backend) fillInParts(run func(string, func(*batch)), want ruleset, have
 			l = &liveSet{set: set{name: s.name, width: s.width}}
 			run("add set "+s.name, func(x *batch) {
 				x.addTable(t)
-				x.addSet(t, l.set, b.mark)
+				x.addSet(t, l.set, b.stamp)
 			})
 		}
 		del, add := delta(l.elems, s.elems)
@@ -244,6 +249,6 @@ func (b *Backend) chain(x *batch, t tableID, name string, rules []kernelRule, cu
 		x.flushChain(t, name)
 	}
 	for i, r := range rules {
-		x.addRule(t, name, compile(r, t.family), comment(r.Name, b.mark, i == len(rules)-1))
+		x.addRule(t, name, compile(r, t.family), comment(r.Name, b.stamp, i == len(rules)-1))
 	}
 }

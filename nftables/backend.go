@@ -11,11 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
-
-// Name is the backend's name.
-const Name = "nftables"
 
 // Backend applies plans in one network namespace. It must be used from the
 // thread that opened it, or any other in the same namespace, and by one
@@ -26,35 +24,30 @@ type Backend struct {
 	// may act for a moment before its sets are filled harms no connection.
 	Idle bool
 
-	sock  *socket
-	stamp string
-	live  live
+	sock *socket
+	live live // what is being changed
 
 	inParts bool   // the socket takes no large batch
-	mark    string // the stamp of what is being written
+	stamp   string // of what is being written
 }
 
-// Open returns a backend for the calling thread's network namespace. The
-// stamp (a version, a plan's hash) goes into comments; it may be empty.
-func Open(stamp string) (*Backend, error) {
+// Open returns a backend for the calling thread's network namespace.
+func Open() (*Backend, error) {
 	s, err := dial()
 	if err != nil {
 		return nil, explain("open nftables", err)
 	}
-	return &Backend{sock: s, stamp: stamp}, nil
+	return &Backend{sock: s}, nil
 }
 
 // Close releases the backend's socket. The rules stay.
 func (b *Backend) Close() { b.sock.close() }
 
-// Name returns "nftables".
-func (b *Backend) Name() string { return Name }
-
-// Render returns the plan as text for `nft -f`.
-func (b *Backend) Render(p plan.Plan) string { return Render(p, b.stamp) }
+// ID returns apply.NFTables.
+func (b *Backend) ID() apply.ID { return apply.NFTables }
 
 // Line returns one rule as nft writes it, without its counter.
-func (b *Backend) Line(r plan.Rule) string { return Line(r) }
+func (b *Backend) Line(r apply.Rule) string { return Line(r) }
 
 // tableFor returns the table that the plan stands in. With IPv6 off it has
 // the family ip, so that IPv6 packets never meet it.
@@ -66,44 +59,51 @@ func tableFor(p plan.Plan) tableID {
 }
 
 // Expand returns the plan in this backend's shape.
-func (b *Backend) Expand(p plan.Plan) plan.State {
+func (b *Backend) Expand(p plan.Plan) apply.State {
 	rs := shape(p, tableFor(p))
-	return plan.State{Sections: []plan.Section{
+	return apply.State{Sections: []apply.Section{
 		rs.section(inboundChain, rs.in),
 		rs.section(outboundChain, rs.out),
 	}}
 }
 
-func (rs ruleset) section(chain string, rules []kernelRule) plan.Section {
-	s := plan.Section{Name: rs.table.String() + " " + chain, Spec: wantSpec(chain)}
+func (rs ruleset) section(chain string, rules []kernelRule) apply.Section {
+	s := apply.Section{Place: rs.table.place(chain), Hook: hookOf(wantHook(chain)), Spec: wantSpec(chain)}
 	for _, r := range rules {
-		s.Rules = append(s.Rules, r.Rule)
+		s.Rules = append(s.Rules, apply.Rule{Rule: r.Rule})
 	}
 	return s
 }
 
-// Read returns what the kernel holds of ours, and remembers it for Apply and
-// Clear.
-func (b *Backend) Read(context.Context) (plan.State, error) {
+// Read returns what the kernel holds of ours.
+func (b *Backend) Read(context.Context) (apply.Snapshot, error) {
 	l, err := b.sock.read()
 	if err != nil {
-		return plan.State{}, err
+		return nil, err
 	}
-	b.live = l
-	return l.state(), nil
+	return l, nil
 }
 
-// state describes what is live: the two chains of each table of ours, and
+// Find returns which tables of ours there are, without their content.
+func (b *Backend) Find(context.Context) (apply.Snapshot, error) {
+	l, err := b.sock.find()
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// State describes what is live: the two chains of each table of ours, and
 // what else is in it, one line each.
-func (l live) state() plan.State {
-	var s plan.State
+func (l live) State() apply.State {
+	var s apply.State
 	for _, t := range l.tables {
 		if stray, unused := t.strays(); len(stray)+len(unused) > 0 {
-			s.Sections = append(s.Sections, plan.Section{Name: t.String(), Stray: stray, Unused: unused})
+			s.Sections = append(s.Sections, apply.Section{Place: t.place(""), Stray: stray, Unused: unused})
 		}
 		for _, name := range []string{inboundChain, outboundChain} {
 			if c := t.chain(name); c != nil {
-				s.Sections = append(s.Sections, plan.Section{Name: t.String() + " " + name, Spec: c.spec, Rules: c.rules})
+				s.Sections = append(s.Sections, apply.Section{Place: t.place(name), Hook: c.hook, Spec: c.spec, Rules: c.rules})
 			}
 		}
 	}
@@ -138,10 +138,20 @@ func (t liveTable) strays() (stray, unused []string) {
 	return stray, unused
 }
 
-// Clear deletes the tables that the last Read found, in one commit.
-func (b *Backend) Clear(context.Context) (commits int, err error) {
-	if len(b.live.tables) == 0 {
-		return 0, nil
+// take makes a snapshot what is being changed.
+func (b *Backend) take(s apply.Snapshot) error {
+	l, ok := s.(live)
+	if !ok || l.gen == 0 { // the kernel does not check a generation of 0
+		return apply.ErrNoSnapshot
+	}
+	b.live = l
+	return nil
+}
+
+// Clear deletes the tables that the snapshot has, in one commit.
+func (b *Backend) Clear(_ context.Context, s apply.Snapshot) (commits int, err error) {
+	if err := b.take(s); err != nil || len(b.live.tables) == 0 {
+		return 0, err
 	}
 	return b.commit("delete shunt's nftables tables", func(x *batch) {
 		for _, t := range b.live.tables {
@@ -163,7 +173,7 @@ func (b *Backend) commit(doing string, fill func(*batch)) (int, error) {
 	if errors.Is(err, unix.ENOENT) {
 		// Everything that the batch names was just read at this generation,
 		// so what is missing is a chain type or an expression.
-		return 0, fmt.Errorf("%s: %w: the kernel lacks a part of nf_tables (inet nat needs Linux 5.2): %w", doing, err, plan.ErrNotSupported)
+		return 0, fmt.Errorf("%s: %w: the kernel lacks a part of nf_tables (inet nat needs Linux 5.2): %w", doing, err, apply.ErrNotSupported)
 	}
 	if err != nil {
 		return 0, explain(doing, err)

@@ -3,21 +3,23 @@ package nftables
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
-// decoder turns one rule of the kernel into a plan.Rule by following what its
+// decoder turns one rule of the kernel into an apply.Rule by following what its
 // register holds from expression to expression. It knows the expressions that
 // compile writes, and nft's way of writing the same; anything else makes the
 // rule one that is not understood.
 type decoder struct {
 	family byte // the table's
 	sets   []liveSet
-	rule   plan.Rule
+	rule   apply.Rule
 	holds  source // what the register was loaded with
 	imm    []byte // the register's constant, if that is what it holds
 
@@ -48,7 +50,7 @@ const (
 )
 
 // decodeRule reads the attributes of one NFT_MSG_NEWRULE.
-func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r plan.Rule, err error) {
+func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r apply.Rule, err error) {
 	d := decoder{family: family, sets: sets}
 	a := attrs{rest: body}
 	for a.next() {
@@ -67,7 +69,8 @@ func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r plan.
 			}
 		case unix.NFTA_RULE_USERDATA:
 			if text := ruleComment(a.data); strings.HasPrefix(text, commentPrefix) {
-				d.rule.Name, d.rule.Stamp, _ = strings.Cut(text[len(commentPrefix):], " ")
+				name, stamp, _ := strings.Cut(text[len(commentPrefix):], " ")
+				d.rule.Name, d.rule.Stamp = name, apply.ParseStamp(stamp)
 			}
 		}
 	}
@@ -80,7 +83,7 @@ func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r plan.
 	if d.atLeast != nil {
 		d.strange("a range without an end")
 	}
-	d.rule.Match.NotUnderstood = strings.Join(d.odd, "; ")
+	d.rule.NotUnderstood = strings.Join(d.odd, "; ")
 	return chain, d.rule, nil
 }
 
@@ -144,7 +147,7 @@ func (d *decoder) expression(a attrs) error {
 	case "lookup":
 		d.lookup(v[:])
 	case "counter":
-		d.rule.Counter = &plan.Counter{Bytes: v[unix.NFTA_COUNTER_BYTES].u64(), Packets: v[unix.NFTA_COUNTER_PACKETS].u64()}
+		d.rule.Counter = &apply.Counter{Bytes: v[unix.NFTA_COUNTER_BYTES].u64(), Packets: v[unix.NFTA_COUNTER_PACKETS].u64()}
 	case "immediate":
 		return d.immediate(v[:])
 	case "redir":
@@ -317,10 +320,12 @@ func (d *decoder) immediate(v []value) error {
 		// In a base chain, return ends in the policy, which is accept.
 		d.rule.Verdict = plan.Verdict{Kind: plan.Bypass}
 	case unix.NFT_JUMP, unix.NFT_GOTO:
-		d.rule.Verdict = plan.Verdict{Kind: plan.Jump, Chain: chain}
+		d.rule.Jump = chain
 	default:
-		d.rule.Verdict = plan.Verdict{Kind: plan.Other}
-		d.strange("verdict %d", code)
+		d.rule.Other = "verdict " + strconv.Itoa(int(int32(code)))
+		if code == nfDrop {
+			d.rule.Other = "drop"
+		}
 	}
 	return nil
 }
@@ -329,7 +334,6 @@ func (d *decoder) redirect(v []value) {
 	d.ended = true
 	min, max := v[unix.NFTA_REDIR_REG_PROTO_MIN], v[unix.NFTA_REDIR_REG_PROTO_MAX]
 	if d.reads(min) != constant || len(d.imm) < 2 || max.set && string(max.data) != string(min.data) {
-		d.rule.Verdict = plan.Verdict{Kind: plan.Other}
 		d.strange("a redirect that shunt does not write")
 		return
 	}

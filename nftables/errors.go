@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shunt/plan"
+	"shunt/apply"
 )
 
 // explain wraps an error of the kernel with what was being done and, where the
@@ -18,13 +18,13 @@ func explain(doing string, err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%s: %w: CAP_NET_ADMIN is needed in the network namespace", doing, err)
 	case errors.Is(err, unix.ERESTART):
-		return fmt.Errorf("%s: %w", doing, plan.ErrStale)
+		return fmt.Errorf("%s: %w", doing, apply.ErrStale)
 	case errors.Is(err, unix.EMSGSIZE):
 		return fmt.Errorf("%s: %w: the rules do not fit the socket buffer, which outside the initial user namespace is limited to net.core.wmem_max: raise it on the node, or give ranges instead of single ports and users", doing, err)
 	case errors.Is(err, unix.ENOBUFS):
 		return fmt.Errorf("%s: %w: the socket's receive buffer overflowed; whether the commit took place is not known, run it again", doing, err)
 	case unsupported(err):
-		return fmt.Errorf("%s: %w: %w", doing, err, plan.ErrNotSupported)
+		return fmt.Errorf("%s: %w: %w", doing, err, apply.ErrNotSupported)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

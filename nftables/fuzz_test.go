@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -54,7 +55,7 @@ func TestDecodeIsTheInverseOfCompile(t *testing.T) {
 	}
 	for i, body := range rules {
 		_, got, err := decodeRule(body, rs.table.family, sets)
-		if err != nil || !got.Equal(want[i].Rule) {
+		if err != nil || !got.Equal(apply.Rule{Rule: want[i].Rule}) {
 			t.Errorf("rule %d: got %+v, %v\nwant %+v", i, got, err, want[i].Rule)
 		}
 	}
@@ -85,7 +86,7 @@ func FuzzDecodeRule(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, r, err := decodeRule(body, unix.NFPROTO_INET, sets)
-		if err != nil || r.Match.NotUnderstood != "" || r.Verdict.Kind > plan.Redirect {
+		if err != nil || r.NotUnderstood+r.Jump+r.Other != "" {
 			return
 		}
 		lists := 0
@@ -97,7 +98,7 @@ func FuzzDecodeRule(f *testing.F) {
 			return // of a shape that no plan has: one list a rule, in a set
 		}
 		x := newBatch(1)
-		x.addRule(tableID{unix.NFPROTO_INET, tableName}, inboundChain, compile(kernelRule{r, set}, unix.NFPROTO_INET), comment(r.Name, "", false))
+		x.addRule(tableID{unix.NFPROTO_INET, tableName}, inboundChain, compile(kernelRule{r.Rule, set}, unix.NFPROTO_INET), comment(r.Name, "", false))
 		again := sent(t, x, unix.NFT_MSG_NEWRULE)[0]
 		_, got, err := decodeRule(again, unix.NFPROTO_INET, sets)
 		if got.Name = r.Name; err != nil || !got.Equal(r) {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -23,9 +24,12 @@ const (
 // Leftovers are the rules that iptables-nft wrote for a sidecar proxy: chains
 // named PROXY_INIT_* and the jumps to them. They are found and deleted over
 // netlink, so that no iptables program is needed.
-type Leftovers struct {
-	backend *Backend
-	found   []leftover
+type Leftovers struct{ backend *Backend }
+
+// leftovers is what is there at one generation.
+type leftovers struct {
+	gen   uint32
+	found []leftover
 }
 
 // leftover is what is there in one table.
@@ -54,36 +58,53 @@ func (b *Backend) HasNAT(fam plan.Family) (bool, error) {
 	return len(tables) > 0, explain("look for the nat table of iptables-nft", err)
 }
 
-// Name returns "iptables-nft".
-func (l *Leftovers) Name() string { return "iptables-nft" }
+// ID returns apply.IPTablesNFT.
+func (l *Leftovers) ID() apply.ID { return apply.IPTablesNFT }
 
 // Read returns what is there, counted rather than decoded: it only has to go.
-func (l *Leftovers) Read(context.Context) (plan.State, error) {
+func (l *Leftovers) Read(context.Context) (apply.Snapshot, error) {
+	var s leftovers
 	gen, err := l.backend.sock.consistent(func() (err error) {
-		l.found, err = l.backend.sock.leftovers()
+		s.found, err = l.backend.sock.leftovers()
 		return err
 	})
-	l.backend.live.gen = gen
-	var s plan.State
+	if err != nil {
+		return nil, err
+	}
+	s.gen = gen
+	return s, nil
+}
+
+// Find is Read.
+func (l *Leftovers) Find(ctx context.Context) (apply.Snapshot, error) { return l.Read(ctx) }
+
+// State says of each chain how many rules it has.
+func (l leftovers) State() apply.State {
+	var s apply.State
 	for _, t := range l.found {
 		for _, c := range t.chains {
-			s.Sections = append(s.Sections, plan.Section{
-				Name:  t.table.String() + " " + c,
+			s.Sections = append(s.Sections, apply.Section{
+				Place: t.table.place(c),
 				Stray: []string{fmt.Sprintf("%d rules left by iptables-nft", t.rules[c])},
 			})
 		}
 	}
-	return s, err
+	return s
 }
 
-// Clear deletes what the last Read found, in one commit. A chain that a rule
+// Clear deletes what the snapshot has, in one commit. A chain that a rule
 // of somebody else's leads to is emptied and kept.
-func (l *Leftovers) Clear(context.Context) (commits int, err error) {
-	if len(l.found) == 0 {
+func (l *Leftovers) Clear(_ context.Context, snap apply.Snapshot) (commits int, err error) {
+	s, ok := snap.(leftovers)
+	if !ok || s.gen == 0 {
+		return 0, apply.ErrNoSnapshot
+	}
+	if len(s.found) == 0 {
 		return 0, nil
 	}
+	l.backend.live = live{gen: s.gen}
 	return l.backend.commit("delete the chains left by iptables-nft", func(x *batch) {
-		for _, l := range l.found {
+		for _, l := range s.found {
 			for _, j := range l.jumps {
 				x.delRule(l.table, j.chain, j.handle)
 			}
@@ -140,7 +161,7 @@ func (s *socket) hooked(l *leftover) error {
 		if err != nil {
 			return err
 		}
-		to := rule.Verdict.Chain
+		to := rule.Jump
 		switch {
 		case isProxyInit(chain):
 			l.rules[chain]++

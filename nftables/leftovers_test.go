@@ -50,16 +50,14 @@ func TestLeftoversOfIptablesNft(t *testing.T) {
 					t.Fatal(err)
 				}
 				var names []string
-				for _, s := range found.Sections {
-					names = append(names, s.Name)
+				for _, s := range found.State().Sections {
+					names = append(names, s.Place.String())
 				}
 				slices.Sort(names)
 				if !slices.Equal(names, tc.sections) {
 					t.Errorf("found %q, want %q", names, tc.sections)
 				}
-				if _, err := l.Clear(context.Background()); err != nil {
-					t.Fatal(err)
-				}
+				clear(t, l)
 				after := ns.Exec(t, "", save, "-t", "nat")
 				if got := grep(after, "PROXY_INIT", true); got != tc.left {
 					t.Errorf("left:\n%swant:\n%s", got, tc.left)
@@ -67,7 +65,7 @@ func TestLeftoversOfIptablesNft(t *testing.T) {
 				if got := grep(after, "PROXY_INIT", false); got != others {
 					t.Errorf("others' rules:\n%swere:\n%s", got, others)
 				}
-				if again, err := l.Read(context.Background()); err != nil || !again.Empty() {
+				if again, err := l.Read(context.Background()); err != nil || !again.State().Empty() {
 					t.Errorf("a second read finds %+v, %v", again, err)
 				}
 			})

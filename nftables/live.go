@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shunt/plan"
+	"shunt/apply"
 )
 
 // live is what the kernel holds of ours at one generation.
@@ -25,7 +25,8 @@ type liveTable struct {
 type liveChain struct {
 	name  string
 	spec  string // of a base chain; empty for a regular one
-	rules []plan.Rule
+	hook  apply.Hook
+	rules []apply.Rule
 }
 
 type liveSet struct {
@@ -101,6 +102,15 @@ func (s *socket) read() (live, error) {
 		return err
 	})
 	l.gen = gen
+	return l, err
+}
+
+// find returns which tables of ours there are, without their content.
+func (s *socket) find() (l live, err error) {
+	l.gen, err = s.consistent(func() (err error) {
+		l.tables, err = s.tables(isOurs)
+		return err
+	})
 	return l, err
 }
 
@@ -207,6 +217,7 @@ func decodeChain(body []byte) (table string, c liveChain, err error) {
 		}
 	}
 	if base {
+		c.hook = hookOf(hook)
 		c.spec = chainSpec(kind, hook, priority, policy)
 	}
 	return table, c, a.fail("a chain")

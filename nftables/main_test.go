@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"shunt/apply"
 	"shunt/netns/netnstest"
 	"shunt/plan"
 )
@@ -81,7 +82,7 @@ func within(t *testing.T, f func(ns *netnstest.NS, b *Backend)) {
 	t.Helper()
 	ns := netnstest.New(t)
 	ns.Run(t, func() {
-		b, err := Open("v0 plan 0")
+		b, err := Open()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,8 +94,7 @@ func within(t *testing.T, f func(ns *netnstest.NS, b *Backend)) {
 // bring reads, applies, reads back, and returns the number of commits.
 func bring(t *testing.T, b *Backend, p plan.Plan) int {
 	t.Helper()
-	read(t, b)
-	n, err := b.Apply(context.Background(), p)
+	n, err := b.Apply(context.Background(), look(t, b), desired(p))
 	if err != nil {
 		t.Fatalf("apply: %v", err)
 	}
@@ -104,11 +104,35 @@ func bring(t *testing.T, b *Backend, p plan.Plan) int {
 	return n
 }
 
-func read(t *testing.T, b *Backend) plan.State {
+// desired is a plan with the stamp that tests use.
+func desired(p plan.Plan) apply.Desired {
+	return apply.Desired{Plan: p, Stamp: apply.Stamp{Version: "v0", Plan: p.Hash()}}
+}
+
+func look(t *testing.T, b *Backend) apply.Snapshot {
 	t.Helper()
 	s, err := b.Read(context.Background())
 	if err != nil {
 		t.Fatalf("read: %v", err)
 	}
 	return s
+}
+
+func read(t *testing.T, b *Backend) apply.State {
+	t.Helper()
+	return look(t, b).State()
+}
+
+// clear removes what is there and returns the number of commits.
+func clear(t *testing.T, b apply.Owner) int {
+	t.Helper()
+	s, err := b.Find(context.Background())
+	if err != nil {
+		t.Fatalf("find: %v", err)
+	}
+	n, err := b.Clear(context.Background(), s)
+	if err != nil {
+		t.Fatalf("clear: %v", err)
+	}
+	return n
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"shunt/apply"
 )
 
 // familyName returns a table's family as nft writes it.
@@ -33,6 +35,17 @@ func hookName(h uint32) string {
 		return names[h]
 	}
 	return strconv.Itoa(int(h))
+}
+
+// hookOf returns a hook in the engine's terms.
+func hookOf(h uint32) apply.Hook {
+	switch h {
+	case unix.NF_INET_PRE_ROUTING:
+		return apply.Prerouting
+	case unix.NF_INET_LOCAL_OUT:
+		return apply.Output
+	}
+	return apply.OtherHook
 }
 
 // priorityDstNAT is NF_IP_PRI_NAT_DST (linux/netfilter_ipv4.h): where

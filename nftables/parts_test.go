@@ -79,8 +79,7 @@ func refuseTooManyRules(t *testing.T, limit int) {
 			ids[i] = plan.IDRange{First: uint32(2 * i), Last: uint32(2 * i)}
 		}
 		p.Outbound[2].Match.UID = ids
-		read(t, b)
-		if _, err := b.Apply(context.Background(), p); !errors.Is(err, unix.EMSGSIZE) {
+		if _, err := b.Apply(context.Background(), look(t, b), desired(p)); !errors.Is(err, unix.EMSGSIZE) {
 			t.Errorf("%v, want EMSGSIZE", err)
 		}
 		if s := read(t, b); !s.Empty() {

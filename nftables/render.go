@@ -7,13 +7,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
 // Render returns the plan as text for `nft -f`. Loading it on a namespace that
 // holds no rules of ours gives the same live rules as Apply. It replaces a
 // table of the same name: delete needs the table to exist, hence the add.
-func Render(p plan.Plan, stamp string) string {
+func Render(p plan.Plan, origin apply.Stamp) string {
+	stamp := origin.String()
 	rs := shape(p, tableFor(p))
 	b := fmt.Appendf(nil, "#!/usr/sbin/nft -f\n# shunt %s\ntable %s\ndelete table %[2]s\ntable %[2]s {\n", stamp, rs.table)
 	for _, s := range rs.sets {
@@ -44,12 +46,19 @@ func Render(p plan.Plan, stamp string) string {
 
 // Line returns one rule as nft writes it, with its list in place of a set's
 // name and without its counter.
-func Line(r plan.Rule) string {
-	if r.Match.NotUnderstood != "" {
-		return r.Match.NotUnderstood
+func Line(r apply.Rule) string {
+	if r.NotUnderstood != "" {
+		return r.NotUnderstood
 	}
 	b := appendMatch(nil, r.Match, "", unix.NFPROTO_INET)
-	b = appendVerdict(b, r.Verdict)
+	switch {
+	case r.Jump != "":
+		b = append(b, "jump "+r.Jump...)
+	case r.Other != "":
+		b = append(b, r.Other...)
+	default:
+		b = appendVerdict(b, r.Verdict)
+	}
 	if r.Name != "" {
 		b = fmt.Appendf(b, " comment \"%s%s\"", commentPrefix, r.Name)
 	}
@@ -113,15 +122,10 @@ func appendMatch(b []byte, m plan.Match, setName string, family byte) []byte {
 }
 
 func appendVerdict(b []byte, v plan.Verdict) []byte {
-	switch v.Kind {
-	case plan.Bypass:
-		return append(b, "accept"...)
-	case plan.Redirect:
+	if v.Kind == plan.Redirect {
 		return strconv.AppendUint(append(b, "redirect to :"...), uint64(v.Port), 10)
-	case plan.Jump:
-		return append(append(b, "jump "...), v.Chain...)
 	}
-	return append(b, "other"...)
+	return append(b, "accept"...)
 }
 
 func joined[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {

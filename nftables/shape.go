@@ -3,6 +3,9 @@ package nftables
 import (
 	"net/netip"
 
+	"golang.org/x/sys/unix"
+
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -23,6 +26,18 @@ type tableID struct {
 }
 
 func (t tableID) String() string { return familyName(t.family) + " " + t.name }
+
+// place names a chain of the table, or with an empty name the table itself.
+func (t tableID) place(chain string) apply.Place {
+	p := apply.Place{Table: t.name, Chain: chain}
+	switch t.family {
+	case unix.NFPROTO_IPV4:
+		p.Family = plan.IPv4
+	case unix.NFPROTO_IPV6:
+		p.Family = plan.IPv6
+	}
+	return p
+}
 
 // set is a named interval set: what a rule's list is compared with.
 type set struct {

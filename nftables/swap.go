@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -32,11 +33,11 @@ func (rs ruleset) beside(t liveTable, all bool) ruleset {
 // rename chooses the names of one chain's sets.
 func (rs *ruleset) rename(rules []kernelRule, t liveTable, chain string, all bool) []kernelRule {
 	rules = slices.Clone(rules)
-	var have []plan.Rule
+	var have []apply.Rule
 	if c := t.chain(chain); c != nil {
 		have = c.rules
 	}
-	sameForm := slices.EqualFunc(rules, have, func(w kernelRule, h plan.Rule) bool { return form(w.Rule).Equal(form(h)) })
+	sameForm := slices.EqualFunc(rules, have, func(w kernelRule, h apply.Rule) bool { return apply.Rule{Rule: form(w.Rule)}.Equal(formOf(h)) })
 	changes := 0
 	for _, r := range rules {
 		if l := t.reads(r.set); l != nil && !slices.Equal(l.elems, find(rs.sets, r.set).elems) {
@@ -94,5 +95,11 @@ func form(r plan.Rule) plan.Rule {
 		m.Dst = []netip.Prefix{{}}
 	}
 	r.Verdict.Port = 0
+	return r
+}
+
+// formOf is form of a live rule.
+func formOf(r apply.Rule) apply.Rule {
+	r.Rule = form(r.Rule)
 	return r
 }

@@ -56,11 +56,11 @@ func TestListsThatMustNotBeSeenHalfChanged(t *testing.T) {
 				if got := bring(t, b, tc.to); got != tc.commits {
 					t.Errorf("%d commits, want %d", got, tc.commits)
 				}
-				if got := setsOf(b, tc.to); !slices.Equal(got, tc.sets) {
+				if got := setsOf(t, b, tc.to); !slices.Equal(got, tc.sets) {
 					t.Errorf("sets %v, want %v", got, tc.sets)
 				}
 				bring(t, b, standard()) // and back, from whatever names there are
-				if n, want := len(b.live.tables[0].sets), len(shape(standard(), tableFor(standard())).sets); n != want {
+				if n, want := len(look(t, b).(live).tables[0].sets), len(shape(standard(), tableFor(standard())).sets); n != want {
 					t.Errorf("%d sets are left, want %d", n, want)
 				}
 			})
@@ -69,10 +69,10 @@ func TestListsThatMustNotBeSeenHalfChanged(t *testing.T) {
 }
 
 // setsOf returns the sets that the inbound chain's lists are in.
-func setsOf(b *Backend, p plan.Plan) []string {
+func setsOf(t *testing.T, b *Backend, p plan.Plan) []string {
 	var names []string
 	for _, r := range shape(p, tableFor(p)).in {
-		if l := b.live.tables[0].reads(r.set); l != nil {
+		if l := look(t, b).(live).tables[0].reads(r.set); l != nil {
 			names = append(names, l.name)
 		}
 	}

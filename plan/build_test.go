@@ -197,19 +197,6 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// A rule that a reader did not understand decides nothing and equals nothing,
-// so that it is always drift.
-func TestNotUnderstoodIsDriftAndDecidesNothing(t *testing.T) {
-	t.Parallel()
-	r := Rule{Name: "x", Match: Match{NotUnderstood: "limit rate 1/second"}}
-	if r.Equal(r) {
-		t.Error("it equals itself")
-	}
-	if r.Match.Holds(Flow{TCP: true, Dst: netip.MustParseAddrPort("1.2.3.4:5")}) {
-		t.Error("it holds for a flow")
-	}
-}
-
 func TestHash(t *testing.T) {
 	t.Parallel()
 	base := Build(config.Standard())

@@ -53,11 +53,6 @@ func (p Plan) Decide(f Flow) Decision {
 	if f.Direction == Outbound {
 		rules = p.Outbound
 	}
-	return DecideIn(rules, f)
-}
-
-// DecideIn is Decide over one chain's rules, planned or live.
-func DecideIn(rules []Rule, f Flow) Decision {
 	for i, r := range rules {
 		if r.Match.Holds(f) {
 			return Decision{Index: i, Rule: r, Verdict: r.Verdict}
@@ -66,13 +61,11 @@ func DecideIn(rules []Rule, f Flow) Decision {
 	return Decision{Index: -1}
 }
 
-// Holds reports whether the match holds for a flow. A match that was not
-// understood holds for none.
+// Holds reports whether the match holds for a flow.
 func (m Match) Holds(f Flow) bool {
 	src, dst := f.Src.Unmap(), f.Dst.Addr().Unmap()
 	switch {
-	case m.NotUnderstood != "",
-		m.Family == IPv4 && !dst.Is4(),
+	case m.Family == IPv4 && !dst.Is4(),
 		m.Family == IPv6 && !dst.Is6(),
 		m.TCP && !f.TCP,
 		len(m.DstPorts) > 0 && !portIn(m.DstPorts, f),

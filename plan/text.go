@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 )
 
@@ -26,15 +25,10 @@ func (f Family) String() string {
 
 // String returns the verdict in the design's words.
 func (v Verdict) String() string {
-	switch v.Kind {
-	case Bypass:
-		return "bypass"
-	case Redirect:
+	if v.Kind == Redirect {
 		return "redirect to :" + strconv.Itoa(int(v.Port))
-	case Jump:
-		return "go on in " + v.Chain
 	}
-	return "something else"
+	return "bypass"
 }
 
 // String returns the match in words, whole: "tcp, destination port 22,80-90".
@@ -81,9 +75,6 @@ func (m Match) append(b []byte, limit int) []byte {
 	}
 	if m.OutInterface != "" {
 		part("leaves by " + m.OutInterface)
-	}
-	if m.NotUnderstood != "" {
-		part("not understood: " + m.NotUnderstood)
 	}
 	if len(b) == start {
 		part("everything")
@@ -151,32 +142,6 @@ func (p Plan) Hash() string {
 		io.WriteString(h, "\n")
 	}
 	return fmt.Sprintf("%012x", h.Sum64()&(1<<48-1))
-}
-
-// Stamp is what rules say of their origin: the version of the program that
-// wrote them, and the plan's hash.
-func Stamp(version, planHash string) string { return version + stampPlan + planHash }
-
-const stampPlan = " plan "
-
-// Stamped returns a stamp with the plan's exception.
-func (p Plan) Stamped(stamp string) string {
-	if p.Exception == "" {
-		return stamp
-	}
-	return stamp + " " + p.Exception
-}
-
-// WrittenFor reports whether live rules say that they were written for this
-// plan with an exception.
-func (s State) WrittenFor(p Plan, exception string) bool {
-	end := stampPlan + p.Hash() + " " + exception
-	for _, sec := range s.Sections {
-		if slices.ContainsFunc(sec.Rules, func(r Rule) bool { return strings.HasSuffix(r.Stamp, end) }) {
-			return true
-		}
-	}
-	return false
 }
 
 // listLimit bounds a list in a table cell: one line of a terminal.

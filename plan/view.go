@@ -42,12 +42,17 @@ func (p Plan) View() View {
 func views(rules []Rule) []RuleView {
 	out := make([]RuleView, len(rules))
 	for i, r := range rules {
-		out[i] = RuleView{Name: r.Name, Match: r.Match.view(), Reason: r.Reason}
-		if out[i].Verdict.Action = "bypass"; r.Verdict.Kind == Redirect {
-			out[i].Verdict = VerdictView{"redirect", r.Verdict.Port}
-		}
+		out[i] = RuleView{Name: r.Name, Match: r.Match.view(), Verdict: r.Verdict.View(), Reason: r.Reason}
 	}
 	return out
+}
+
+// View returns the verdict for programs.
+func (v Verdict) View() VerdictView {
+	if v.Kind == Redirect {
+		return VerdictView{"redirect", v.Port}
+	}
+	return VerdictView{Action: "bypass"}
 }
 
 func (m Match) view() MatchView {

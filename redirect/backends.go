@@ -26,7 +26,7 @@ func (b *backends) close() {
 
 func (b *backends) nftables() (*nftables.Backend, error) {
 	if b.nft == nil {
-		nft, err := nftables.Open(b.stamp())
+		nft, err := nftables.Open()
 		if err != nil {
 			return nil, err
 		}
@@ -36,16 +36,13 @@ func (b *backends) nftables() (*nftables.Backend, error) {
 	return b.nft, nil
 }
 
-func (b *backends) stamp() string { return plan.Stamp(b.opt.Version, b.plan.Hash()) }
-
 // iptables returns the backend of a mode; as a finder of leftovers it leaves
 // alone what it cannot see without creating a table.
-func (b *backends) iptables(mode string, leftovers bool) (*iptables.Backend, error) {
-	return iptables.New(iptables.Options{
+func (b *backends) iptables(ctx context.Context, mode string, leftovers bool) (*iptables.Backend, error) {
+	return iptables.New(ctx, iptables.Options{
 		Mode:        mode,
 		Leftovers:   leftovers,
 		NoIPv6:      !b.cfg.IPv6,
-		Stamp:       b.stamp(),
 		WaitSeconds: b.lockWait(),
 		HasNAT:      b.hasNAT,
 		Children:    passCaps,
@@ -64,16 +61,16 @@ func (b *backends) hasNAT(fam plan.Family) (bool, error) {
 
 // candidates returns the backends to try, in order, each with the reason for
 // its place in the order.
-func (b *backends) candidates() []apply.Candidate {
+func (b *backends) candidates(ctx context.Context) []apply.Candidate {
 	nft := func(reason string) apply.Candidate {
-		return apply.Candidate{Name: nftables.Name, Reason: reason, Open: func() (apply.Backend, error) { return b.nftables() }}
+		return apply.Candidate{Name: string(apply.NFTables), Reason: reason, Open: func() (apply.Backend, error) { return b.nftables() }}
 	}
 	ipt := func(mode, name, reason string) apply.Candidate {
-		return apply.Candidate{Name: name, Reason: reason, Open: func() (apply.Backend, error) { return b.iptables(mode, false) }}
+		return apply.Candidate{Name: name, Reason: reason, Open: func() (apply.Backend, error) { return b.iptables(ctx, mode, false) }}
 	}
 	backend, mode, note := b.cfg.ResolveBackend()
 	if note != "" {
-		b.opt.Log.Log(context.Background(), b.opt.NoteLevel, note)
+		b.opt.Log.Log(ctx, b.opt.NoteLevel, note)
 	}
 	switch {
 	case backend == config.BackendNftables && note != "":
@@ -82,8 +79,8 @@ func (b *backends) candidates() []apply.Candidate {
 		return []apply.Candidate{nft("asked for by name")}
 	case backend == config.BackendIptables && mode == config.ModeAuto:
 		return []apply.Candidate{
-			ipt(iptables.ModeNFT, "iptables-nft", "iptables was asked for; its nft variant comes first"),
-			ipt(iptables.ModeLegacy, "iptables-legacy", "iptables was asked for, and its nft variant cannot be used"),
+			ipt(iptables.ModeNFT, string(apply.IPTablesNFT), "iptables was asked for; its nft variant comes first"),
+			ipt(iptables.ModeLegacy, string(apply.IPTablesLegacy), "iptables was asked for, and its nft variant cannot be used"),
 		}
 	case backend == config.BackendIptables:
 		name := "iptables-" + mode
@@ -98,8 +95,8 @@ func (b *backends) candidates() []apply.Candidate {
 	}
 	return []apply.Candidate{
 		nft("auto: the first choice"),
-		ipt(iptables.ModeNFT, "iptables-nft", "auto: nftables cannot be used"),
-		ipt(iptables.ModeLegacy, "iptables-legacy", "auto: neither nftables nor iptables-nft can be used"),
+		ipt(iptables.ModeNFT, string(apply.IPTablesNFT), "auto: nftables cannot be used"),
+		ipt(iptables.ModeLegacy, string(apply.IPTablesLegacy), "auto: neither nftables nor iptables-nft can be used"),
 	}
 }
 
@@ -107,7 +104,7 @@ func (b *backends) candidates() []apply.Candidate {
 // Linkerd's configuration names. Linkerd's own program then takes those that
 // there are, first of all nf_tables' own.
 func (b *backends) fallback(name string) apply.Candidate {
-	return apply.Candidate{Name: nftables.Name, Reason: name + " cannot be used", Open: func() (apply.Backend, error) {
+	return apply.Candidate{Name: string(apply.NFTables), Reason: name + " cannot be used", Open: func() (apply.Backend, error) {
 		b.opt.Log.Warn(name + " was asked for and cannot be used here: using shunt's nftables backend, which needs no binaries")
 		return b.nftables()
 	}}
@@ -115,13 +112,13 @@ func (b *backends) fallback(name string) apply.Candidate {
 
 // owners returns every place where rules of ours can be. A kernel without
 // nf_tables has none there.
-func (b *backends) owners() ([]apply.Owner, error) {
-	legacy, err := b.iptables(iptables.ModeLegacy, !b.opt.Thorough)
+func (b *backends) owners(ctx context.Context) ([]apply.Owner, error) {
+	legacy, err := b.iptables(ctx, iptables.ModeLegacy, !b.opt.Thorough)
 	if err != nil {
 		return nil, err
 	}
 	nft, err := b.nftables()
-	if errors.Is(err, plan.ErrNotSupported) {
+	if errors.Is(err, apply.ErrNotSupported) {
 		return []apply.Owner{legacy}, nil
 	}
 	if err != nil {

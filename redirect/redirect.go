@@ -88,7 +88,7 @@ func (r *Rules) Compare(ctx context.Context) (c apply.Comparison, err error) {
 
 // Clear removes everything that shunt owns in the namespace, and returns the
 // number of commits and the owners that had something.
-func (r *Rules) Clear(ctx context.Context) (commits int, cleared []string, err error) {
+func (r *Rules) Clear(ctx context.Context) (commits int, cleared []apply.ID, err error) {
 	err = r.locked(ctx, func(e *apply.Engine) (bool, error) {
 		commits, cleared, err = e.Clear(ctx)
 		return commits > 0, err
@@ -103,9 +103,11 @@ func (r *Rules) PlanHash() string { return r.plan.Hash() }
 func (r *Rules) locked(ctx context.Context, f func(*apply.Engine) (changed bool, err error)) error {
 	return r.inside(ctx, func(b *backends) (bool, error) {
 		return f(&apply.Engine{
-			Candidates:    b.candidates(),
-			Owners:        b.owners,
+			Candidates:    b.candidates(ctx),
+			Owners:        func() ([]apply.Owner, error) { return b.owners(ctx) },
 			HasGlobalIPv6: netns.HasGlobalIPv6,
+			Settle:        netns.Settle,
+			Version:       r.opt.Version,
 			Log:           r.opt.Log,
 		})
 	})

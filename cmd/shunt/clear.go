@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"shunt/apply"
 	"shunt/config"
 	"shunt/redirect"
 )
@@ -60,6 +60,6 @@ func (r *clearRun) run(ctx context.Context, cfg config.Config) error {
 		log.Info("there is nothing to remove")
 		return nil
 	}
-	log.Info("the rules are removed", "backend", strings.Join(cleared, ", "), "commits", commits)
+	log.Info("the rules are removed", "backend", apply.Names(cleared), "commits", commits)
 	return nil
 }

@@ -71,7 +71,7 @@ func (r *diffRun) write(c apply.Comparison) error {
 	enc := json.NewEncoder(r.sys.stdout)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
-		Backend string         `json:"backend"`
+		Backend apply.ID       `json:"backend"`
 		Equal   bool           `json:"equal"`
 		Changes []apply.Change `json:"changes"`
 	}{c.Backend, c.Equal(), c.Changes()})

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 
 	"shunt/explain"
-	"shunt/plan"
 	"shunt/redirect"
 )
 
@@ -26,12 +25,7 @@ func (r *explainRun) explainLive(ctx context.Context, req *resolved, q *explain.
 	if err := ns.Do(func() (err error) { interfaces, err = upInterfaces(); return err }); err != nil {
 		return nil, redirect.Untouched{Err: err}
 	}
-	var names []string
-	var states []plan.State
-	for _, h := range held {
-		names, states = append(names, h.Owner), append(states, h.State)
-	}
-	return explain.Live(q, names, states, interfaces), nil
+	return explain.Live(q, held, interfaces), nil
 }
 
 // upInterfaces returns the interfaces of the calling thread's namespace that

@@ -26,14 +26,14 @@ func TestImportsGoOneWay(t *testing.T) {
 		"plan":     "config",
 		"pods":     "config",
 		"netns":    "",
-		"apply":    "plan netns",
-		"nftables": "plan netns",
-		"iptables": "plan netns",
+		"apply":    "plan",
+		"nftables": "apply plan netns",
+		"iptables": "apply plan netns",
 		"redirect": "apply nftables iptables config plan netns",
 		"cni":      "redirect apply plan netns pods config",
 		"manifest": "config plan pods",
 		"lint":     "manifest config plan pods",
-		"explain":  "config plan",
+		"explain":  "apply config plan",
 
 		"agent/install": "",
 

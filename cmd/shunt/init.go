@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +36,7 @@ run are taken over. It needs CAP_NET_ADMIN, and for iptables-legacy CAP_NET_RAW.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := r.run(cmd.Context())
 			if err != nil && !r.dryRun {
-				terminationMessage(cmd.CommandPath() + ": " + err.Error())
+				terminationMessage(cmd.CommandPath() + ": " + message(err))
 			}
 			return err
 		},
@@ -97,7 +96,7 @@ func initResult(res apply.Result) string {
 	case !res.Changed:
 		return "unchanged"
 	case len(res.Removed) > 0 && !res.Replaced:
-		return "took over from " + strings.Join(res.Removed, ", ")
+		return "took over from " + apply.Names(res.Removed)
 	case res.Replaced:
 		return "replaced"
 	}

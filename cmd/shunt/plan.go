@@ -87,7 +87,7 @@ func render(req *resolved, format string) (string, error) {
 	case formatNft:
 		return redirect.NftText(req.cfg, versionString()), nil
 	case formatIptables:
-		return redirect.IptablesText(req.cfg, versionString())
+		return redirect.IptablesText(req.cfg, versionString()), nil
 	case formatTable:
 		var b strings.Builder
 		err := req.plan.WriteTable(&b)

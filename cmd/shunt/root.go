@@ -66,7 +66,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // input, no such namespace, a missing capability or command.
 func rejected(err error) bool {
 	return config.IsInput(err) || redirect.IsUntouched(err) &&
-		(errors.Is(err, fs.ErrPermission) || iptables.IsMissingBinary(err) || errors.Is(err, fs.ErrNotExist) ||
+		(errors.Is(err, fs.ErrPermission) || errors.Is(err, iptables.ErrMissingCommand) || errors.Is(err, fs.ErrNotExist) ||
 			errors.Is(err, netns.ErrNotNamespace))
 }
 
@@ -144,7 +144,7 @@ func verbNames() []string {
 // report prints an error on one line. It names the verb, unless the program
 // was called under a name that has none.
 func (s *system) report(called *cobra.Command, err error) {
-	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	text := strings.ReplaceAll(strings.TrimSpace(message(err)), "\n", "; ")
 	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), plan.Printable(text))
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"shunt/apply"
 	"shunt/config"
 	"shunt/iptables"
 	"shunt/nftables"
@@ -134,10 +135,7 @@ func (d *doc) edges(prefix string, rules []plan.Rule, bypass, redirect string) {
 // chain writes a section for each rule of a chain. hook is iptables' name of
 // where it hangs.
 func (d *doc) chain(title, hook string, p plan.Plan, rules []plan.Rule) error {
-	nft, ipt, err := written(p)
-	if err != nil {
-		return err
-	}
+	nft, ipt := written(p)
 	d.add("## %s: nat %s\n\n", title, strings.ToLower(hook))
 	d.code(containing(nft, "hook "+strings.ToLower(hook)+" "), "nft")
 	d.code(containing(ipt, "-A "+hook+" "), "iptables")
@@ -178,10 +176,7 @@ func (d *doc) variants() error {
 		if err != nil {
 			return err
 		}
-		nft, ipt, err := written(plan.Build(c))
-		if err != nil {
-			return err
-		}
+		nft, ipt := written(plan.Build(c))
 		name, value, _ := strings.Cut(v.settings, "=")
 		d.add("### --%s=%s\n\n%s.\n\n", name, value, v.what)
 		d.code(linesOf(nft, v.rule), "nft")
@@ -192,12 +187,8 @@ func (d *doc) variants() error {
 }
 
 // written returns the plan as both backends write it.
-func written(p plan.Plan) (nft, ipt string, err error) {
-	b, err := iptables.New(iptables.Options{Mode: iptables.ModePlain})
-	if err != nil {
-		return "", "", err
-	}
-	return nftables.Render(p, ""), b.Render(p), nil
+func written(p plan.Plan) (nft, ipt string) {
+	return nftables.Render(p, apply.Stamp{}), iptables.Render(iptables.ModePlain, apply.Desired{Plan: p})
 }
 
 // linesOf returns a rule's lines, after those of the sets that it reads.

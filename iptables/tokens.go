@@ -2,40 +2,6 @@ package iptables
 
 import "strings"
 
-// cutLine cuts the first line off text. A line end within double quotes is
-// part of its line: iptables-save prints comments as they are, and a comment
-// may hold one. Lines that begin with '#' have no quotes.
-func cutLine(text string) (line, rest string) {
-	if strings.HasPrefix(text, "#") {
-		line, rest, _ = strings.Cut(text, "\n")
-		return line, rest
-	}
-	end := strings.IndexByte(text, '\n')
-	if end < 0 {
-		end = len(text)
-	}
-	first := strings.IndexByte(text[:end], '"')
-	if first < 0 {
-		return text[:end], text[min(end+1, len(text)):]
-	}
-	quoted := false
-	for i := first; i < len(text); i++ {
-		switch text[i] {
-		case '\n':
-			if !quoted {
-				return text[:i], text[i+1:]
-			}
-		case '"':
-			quoted = !quoted
-		case '\\':
-			if quoted {
-				i++
-			}
-		}
-	}
-	return text, ""
-}
-
 // tokens cuts a rule into tokens as iptables-restore does (add_param_to_argv
 // in iptables/xshared.c): blanks separate, a closing quote ends a token, and
 // a backslash counts within quotes only.

@@ -5,9 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	gnft "github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"shunt/netns"
@@ -146,63 +144,6 @@ func TestIPv6Disabled(t *testing.T) {
 			s.check(all(inbound(redirected, 80).by(client4), inbound(bypassed, 4190).by(client4),
 				outbound(redirected, 80).at(server4), outbound(bypassed, 4567).at(server4)))
 		})
-	}
-}
-
-// TestForeignWriter has somebody else change rules of their own all the time,
-// so that every read and every batch can find itself outdated.
-func TestForeignWriter(t *testing.T) {
-	t.Parallel()
-	for _, v := range variants() {
-		t.Run(v.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t, v)
-			var conn *gnft.Conn
-			err := s.ns.Do(func() (err error) {
-				conn, err = gnft.New(gnft.AsLasting())
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.CloseLasting()
-			stop, stopped := make(chan struct{}), make(chan error)
-			go func() { stopped <- writeOften(conn, stop) }()
-			for n := range pick(3, 20) {
-				flags := []string{"--skip-ports", "9000-" + itoa(9001+n), "--skip-subnets", "10.9.0.0/16"}
-				s.run("init", false, flags...)
-				s.run("diff", false, flags...)
-			}
-			s.run("clear", false)
-			close(stop)
-			if err := <-stopped; err != nil {
-				t.Fatal(err)
-			}
-			live(t, s.ns).equals(t, snapshot{})
-		})
-	}
-}
-
-func writeOften(conn *gnft.Conn, stop chan struct{}) error {
-	table := &gnft.Table{Name: "foreign", Family: gnft.TableFamilyINet}
-	for {
-		conn.AddTable(table)
-		conn.AddChain(&gnft.Chain{Name: "c", Table: table})
-		if err := conn.Flush(); err != nil {
-			return err
-		}
-		select {
-		case <-stop:
-			return nil
-		default:
-		}
-		conn.DelTable(table)
-		if err := conn.Flush(); err != nil {
-			return err
-		}
-		// Hundreds of commits a second, and pauses in which a read fits even
-		// on a busy machine.
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Installs the commands that the tests run, on Debian and Ubuntu; elsewhere
-# says which are missing and what to install. Says nothing if none is. Tests
-# skip what they cannot run, so only under CI=true is a missing one an error.
+# Installs the commands that the tests run, and those that are its arguments, on
+# Debian and Ubuntu; elsewhere says which are missing and what to install. Says
+# nothing if none is. Tests skip what they cannot run, so only under CI=true is
+# a missing one an error.
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/sbin # where Debian has them, and users' PATH has not
 
+commands=(iptables-legacy iptables-nft nft ip containerd ctr runc "$@")
+
 # missing prints the commands that are not there.
 missing() {
 	local command
-	for command in iptables-legacy iptables-nft nft ip containerd ctr runc; do
+	for command in "${commands[@]}"; do
 		command -v "$command" >/dev/null || echo "$command"
 	done
 	# In nobody's PATH: where Debian, the CNI project and Fedora have them.
@@ -36,6 +39,7 @@ package() {
 	ip) echo iproute2 ;;
 	containerd | ctr) echo containerd ;;
 	runc) echo runc ;;
+	qemu-*-static) echo qemu-user-static ;;
 	cni-plugins) echo containernetworking-plugins ;;
 	esac
 }

@@ -35,7 +35,7 @@ export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build image test lint conformance conformance-long bench fuzz docs clean
+.PHONY: help demo build image release test test-arm lint conformance conformance-long bench fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ image: $(PLATFORMS:%=bin/%) ## make the container images for all platforms, in b
 	go run ./image/mkimage -registry "$(REGISTRY)" -version "$(VERSION)" \
 		-revision "$$(git rev-parse HEAD 2>/dev/null)" -created "$(SOURCE_DATE_EPOCH)" $(PLATFORMS:%=bin/%)
 
+release: build image ## make a release in dist: archives, images, bills of materials, the chart, checksums
+	scripts/release.sh "$(VERSION)" "$(REGISTRY)" "$(SOURCE_DATE_EPOCH)" dist $(PLATFORMS)
+
 test: ## install what the tests need, run them, and print the coverage
 	scripts/deps.sh
 	mkdir -p coverage
@@ -66,6 +69,10 @@ lint: ## check the format of the code, that pure packages stay pure, and what ve
 	GOOS=js GOARCH=wasm go build $(PURE)
 	go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); fi
+
+test-arm: ## run the unit tests of the arm64 and arm programs under qemu
+	scripts/deps.sh qemu-aarch64-static qemu-arm-static
+	scripts/test-arm.sh
 
 conformance: ## run the scenarios against the kernel, list them, and count what was done
 	cd conformance && SHUNT_CONFORMANCE=full go test -count=1
@@ -85,4 +92,4 @@ docs: build ## write the generated documents anew: the rules, transcripts, man p
 	go run ./docs/generate/man bin/shunt man
 
 clean: ## remove what the other targets made
-	rm -rf bin coverage man
+	rm -rf bin coverage dist man

@@ -213,6 +213,36 @@ func TestLint(t *testing.T) {
 	}
 }
 
+// A packed chart is that of its version and registry, the same each time.
+func TestPackedChart(t *testing.T) {
+	t.Parallel()
+	pack := func() (path string, archive []byte) {
+		out, err := exec.Command("../scripts/chart.sh", "v1.2.3", "registry.example/mesh", "1700000000", t.TempDir()).Output()
+		if err != nil {
+			t.Fatalf("scripts/chart.sh: %v", err)
+		}
+		path = strings.TrimSpace(string(out))
+		if archive, err = os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+		return path, archive
+	}
+	path, first := pack()
+	if _, second := pack(); !bytes.Equal(first, second) {
+		t.Error("the same chart, packed twice, differs")
+	}
+	if filepath.Base(path) != "shunt-1.2.3.tgz" {
+		t.Errorf("the chart is %s", path)
+	}
+	out, errs, err := try(t, "", "template", "r", path)
+	if err != nil || !strings.Contains(out, "image: registry.example/mesh/shunt:v1.2.3\n") {
+		t.Errorf("helm template: %v\n%s%s", err, errs, out)
+	}
+	if out, errs, err := try(t, "", "lint", path, "--strict"); err != nil {
+		t.Errorf("helm lint: %v\n%s%s", err, out, errs)
+	}
+}
+
 // What cannot be right is an error that says what would be.
 func TestBadValues(t *testing.T) {
 	t.Parallel()

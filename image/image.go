@@ -54,7 +54,7 @@ func Variants() []Variant {
 		{Name: "shunt", Entrypoint: []string{"/shunt-agent"},
 			Description: "redirects pods' TCP traffic through their sidecar proxies"},
 		{Name: "shunt-init", Entrypoint: []string{"/usr/lib/linkerd/linkerd2-proxy-init"}, User: "65534:65534",
-			Description: "in the place of Linkerd's proxy-init image, up to Linkerd 2.19"},
+			Description: "shunt as Linkerd's init container"},
 	}
 }
 

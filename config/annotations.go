@@ -5,7 +5,7 @@ import "strings"
 // Mode says how annotations combine with the configuration.
 type Mode string
 
-// The two ways in which Linkerd sets a pod up.
+// The two ways in which Linkerd sets up a pod.
 const (
 	// ModeInit is the injector with its init container: the inbound skip
 	// list of the annotation replaces the configured one.
@@ -20,12 +20,12 @@ const (
 // settings says. Either map may be nil; other keys do not count. An empty value
 // means none, for a list and for an id.
 //
-// As soon as an annotation changes the inbound skip list or the proxy's
-// control or admin port, both ports (the ones that then hold) are put on that
-// list, as the injector does.
+// If an annotation changes the inbound skip list, or the proxy's control or
+// admin port, the resulting control and admin ports are added to that list, as
+// the injector does.
 //
 // base is not changed. The error is an InputError that names the annotation,
-// the bad entry and what would be right; the result is not validated.
+// the invalid entry and a valid one; the result is not validated.
 func MergeAnnotations(base Config, pod, namespace map[string]string, mode Mode) (Config, error) {
 	c, changed := base, map[string]bool{}
 	for _, s := range Settings() {
@@ -37,7 +37,7 @@ func MergeAnnotations(base Config, pod, namespace map[string]string, mode Mode) 
 			return Config{}, err
 		}
 		changed[s.Name] = true
-		// Empty means none in both modes, so that there is a way to say it.
+		// An empty value means none in both modes: there has to be a way to say it.
 		if s.AddsInCNI && mode == ModeCNI && s.Get(&c) != "" {
 			list, configured := s.field(&c).(*PortSet), s.field(&base).(*PortSet)
 			*list = list.Union(*configured)

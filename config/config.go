@@ -18,8 +18,8 @@ const (
 // DefaultLockTimeout bounds the wait for another run in the same namespace.
 const DefaultLockTimeout = 5 * time.Second
 
-// Config is one pod's redirect configuration. A Config that came out of this
-// package's readers holds merged lists; Validate says whether it is usable.
+// Config is one pod's redirect configuration. The readers of this package
+// return it with merged lists; Validate says whether it is usable.
 type Config struct {
 	InboundPort  uint16 // where inbound connections are redirected to
 	OutboundPort uint16 // where outbound connections are redirected to
@@ -46,6 +46,6 @@ type Config struct {
 
 	// Sources says for each setting, by its name, where its value came from.
 	Sources Sources
-	// Warnings are remarks on accepted values that are probably not meant.
+	// Warnings are about values that are accepted but are probably mistakes.
 	Warnings []string
 }

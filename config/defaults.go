@@ -1,7 +1,6 @@
 package config
 
-// Names says under whose name the program was called: it decides the values
-// that hold where nothing is given.
+// Names says by which name the program was called. That decides the defaults.
 type Names int
 
 // The names that the program answers to.

@@ -15,8 +15,8 @@ type InputError struct {
 	Err error
 }
 
-// Error returns the wrapped error's text: one line that names what was wrong,
-// where it came from, and what would be right.
+// Error returns the wrapped error's text: one line that says what is invalid,
+// where it came from, and what is valid.
 func (e *InputError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the wrapped error.

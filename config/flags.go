@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// The flags of this package that are no settings.
+// The flags of this package that are not settings.
 const (
 	flagConfig      = "config"
 	flagBinPath     = "firewall-bin-path"
@@ -21,14 +21,14 @@ type Flags struct {
 	given    []given // in the order of the command line
 }
 
-// given is one flag as it stood on the command line.
+// given is one flag as it was written on the command line.
 type given struct {
 	name string // shunt's or Linkerd's
 	text string
 }
 
-// flagValue is one flag, for pflag. It takes any text: a wrong one is an
-// error of Load, which words it alike for every layer.
+// flagValue is one flag, for pflag. It accepts any text: Load
+// reports what is invalid, in the same words for every layer.
 type flagValue struct {
 	flags   *Flags
 	name    string
@@ -36,16 +36,16 @@ type flagValue struct {
 	initial string // the value without the flag, for --help
 }
 
-// Set notes the text.
+// Set records the text.
 func (v *flagValue) Set(text string) error {
 	v.flags.given = append(v.flags.given, given{v.name, text})
 	return nil
 }
 
-// String returns the value that holds without the flag.
+// String returns the default.
 func (v *flagValue) String() string { return v.initial }
 
-// Type returns the word that stands for the value in --help.
+// Type returns the placeholder for the value in --help.
 func (v *flagValue) Type() string { return v.kind }
 
 // BindFlags defines on fs a flag for every setting by shunt's name and one by
@@ -104,7 +104,7 @@ func (f *Flags) values() (layer, error) {
 			l[i] = append(l[i], Value{Source: flagSource(g.name), Text: g.text})
 		}
 	}
-	// --iptables-mode overrides the binaries, so that they are not even read.
+	// --iptables-mode overrides the binaries, so they are not even read.
 	if mode := find(f.settings, settingIptablesMode); len(l[mode]) == 0 {
 		var err error
 		if l[mode], err = f.binaries(); err != nil {

@@ -13,10 +13,11 @@ type layer [][]Value
 // Load reads all layers: defaults, then the file of --config, then SHUNT_*
 // variables (under shunt's names only), then flags. Of each setting the highest
 // layer that gives it counts, and a list that one layer gives several times is
-// put together.
-// An InputError says which value is wrong; every given value is checked, also
-// one that a higher layer replaces. Load does not validate: annotations may
-// be merged first.
+// joined.
+//
+// An InputError says which value is invalid. Every value is checked, even one
+// that a higher layer replaces. Load does not validate the result, because
+// annotations may have to be merged first.
 //
 // stdin is read for --config - only.
 func (f *Flags) Load(lookupEnv func(string) (string, bool), stdin io.Reader) (Config, error) {
@@ -43,8 +44,8 @@ func (f *Flags) Load(lookupEnv func(string) (string, bool), stdin io.Reader) (Co
 	return c, nil
 }
 
-// apply sets what the layers give, lowest first. Of a setting that several
-// give, the values that do not count are checked all the same.
+// apply sets what the layers give, lowest first. Values that a higher layer
+// replaces are checked too.
 func (c *Config) apply(settings []Setting, layers ...layer) error {
 	for i, s := range settings {
 		var highest []Value
@@ -67,10 +68,10 @@ func (c *Config) apply(settings []Setting, layers ...layer) error {
 }
 
 // envLayer reads the settings' variables. Others that begin with SHUNT_ are
-// none of ours: Kubernetes gives every container SHUNT_PORT and the like when
-// there is a Service called shunt. One of ours can be such a variable too
-// (SHUNT_ADMIN_PORT=tcp://10.0.0.1:80 for a Service called shunt-admin); it is
-// known by its value, and is passed over with a warning.
+// not ours: Kubernetes sets SHUNT_PORT and the like in every container when
+// there is a Service named shunt. It can set one of ours too
+// (SHUNT_ADMIN_PORT=tcp://10.0.0.1:80 for a Service named shunt-admin); such a
+// value is recognized, and ignored with a warning.
 func envLayer(lookup func(string) (string, bool), settings []Setting) (layer, []string) {
 	l := make(layer, len(settings))
 	var warnings []string

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// Value is a setting's value as text, with where it stands.
+// Value is a setting's value as text, and where it was given.
 type Value struct {
 	Source Source // "flag --skip-inbound-ports", "file shunt.yaml"
 	Key    string // the name within Source, for errors; empty if Source says it
 	Text   string
 }
 
-// fault prefixes err with where the value stands.
+// fault prefixes err with where the value was given.
 func (v Value) fault(err error) error {
 	return inputf("%s: %w", v.place(), err)
 }
 
-// place says where the value stands.
+// place says where the value was given.
 func (v Value) place() string {
 	if v.Key != "" {
 		return string(v.Source) + ": " + v.Key
@@ -30,11 +30,11 @@ func (v Value) place() string {
 	return string(v.Source)
 }
 
-// Set gives the setting the values of one layer, in place of what it had: of
-// a list all of them together, of anything else the last. It notes the source,
-// adds warnings, and changes nothing if one of the values is wrong; the error
-// is an InputError that names the value and its source. A setting with AddsTo
-// adds to what others have. No values: no change.
+// Set replaces the setting's value with the values of one layer: all of them for
+// a list, otherwise the last one. It records the source and adds warnings. If a
+// value is invalid, it changes nothing and returns an InputError that names the
+// value and its source. A setting with AddsTo adds to other settings instead.
+// Without values, nothing changes.
 func (s Setting) Set(c *Config, values ...Value) error {
 	if len(values) == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (s Setting) Get(c *Config) string {
 	return ""
 }
 
-// sourceOf names the values that count.
+// sourceOf returns where the values that count were given.
 func (s Setting) sourceOf(values []Value) Source {
 	if !s.Kind.isList() {
 		return values[len(values)-1].Source
@@ -115,7 +115,7 @@ func (s Setting) sourceOf(values []Value) Source {
 }
 
 // add adds a list of ports to the settings that AddsTo names. An empty list
-// adds nothing, and is no source of anything.
+// adds nothing, and is not recorded as a source.
 func (s Setting) add(c *Config, values []Value) error {
 	spans, err := c.allSpans(values, portNumbers())
 	if err != nil || len(spans) == 0 {
@@ -131,7 +131,7 @@ func (s Setting) add(c *Config, values []Value) error {
 	return nil
 }
 
-// setLast parses all values, so that a bad one is an error even where a later
+// setLast parses all values, so that an invalid one is an error even if a later
 // one replaces it, and keeps the last.
 func setLast[T any](field *T, values []Value, parse func(string) (T, error)) error {
 	var last T
@@ -146,7 +146,7 @@ func setLast[T any](field *T, values []Value, parse func(string) (T, error)) err
 	return nil
 }
 
-// allSpans puts the lists of one layer together, and remarks on empty entries.
+// allSpans joins the lists of one layer, and warns about empty entries.
 func (c *Config) allSpans(values []Value, n numbering) ([]span, error) {
 	var all []span
 	var remarks []string
@@ -165,7 +165,7 @@ func (c *Config) allSpans(values []Value, n numbering) ([]span, error) {
 }
 
 func setSubnets(c *Config, field *SubnetSet, values []Value) error {
-	const most = 3 // remarks of one kind on one value; a list can have thousands
+	const most = 3 // warnings of one kind about one value; a list can have thousands
 	var all []netip.Prefix
 	var remarks []string
 	for _, v := range values {
@@ -189,7 +189,7 @@ func setSubnets(c *Config, field *SubnetSet, values []Value) error {
 func (s Setting) parseChoice(text string) (string, error) {
 	choice := strings.TrimSpace(text)
 	if !slices.Contains(s.Choices, choice) {
-		return "", fmt.Errorf("%s is not known: want %s", Quote(text), s.wants())
+		return "", fmt.Errorf("invalid value %s: want %s", Quote(text), s.wants())
 	}
 	return choice, nil
 }

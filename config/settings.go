@@ -38,7 +38,7 @@ const (
 	KindSeconds              // whole seconds, 0 or more
 )
 
-// isList reports whether several values of the kind add up.
+// isList reports whether several values of the kind make one list.
 func (k Kind) isList() bool { return k == KindPorts || k == KindSubnets || k == KindIDs }
 
 // String returns a word for the value, for --help.
@@ -64,8 +64,8 @@ func (k Kind) String() string {
 	return "choice"
 }
 
-// Setting is one setting, whoever gives it: flag, file key, environment
-// variable, network configuration or annotation.
+// Setting is one setting, however it is given: by a flag, a file's key, an
+// environment variable, a network configuration or an annotation.
 type Setting struct {
 	Name      string   // of the flag and of the key in files, and in Config.Sources
 	Linkerd   string   // Linkerd's name of the flag and key; empty if it is the same or there is none
@@ -93,7 +93,7 @@ type Setting struct {
 }
 
 // Settings returns every setting in the order of --help. It builds the table
-// anew: nothing of it exists in a process that does not ask.
+// on every call: a process that does not need it does not pay for it.
 func Settings() []Setting {
 	return []Setting{
 		{Name: settingInboundPort, Linkerd: "incoming-proxy-port", Shorthand: "p", Kind: KindPort,
@@ -193,7 +193,7 @@ func (s Setting) Env() string {
 	return "SHUNT_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
-// wants says what a value has to be, for errors.
+// wants describes a valid value, for errors.
 func (s Setting) wants() string {
 	switch s.Kind {
 	case KindPort:

@@ -9,8 +9,8 @@ import (
 )
 
 // SubnetSet is a list of disjoint prefixes, masked, IPv4 before IPv6, each
-// family sorted by address. No prefix contains another, and no two siblings
-// stand where their parent would do.
+// family sorted by address. No prefix contains another, and two halves of
+// a prefix are merged into it.
 type SubnetSet []netip.Prefix
 
 // ParseSubnets reads a comma list of CIDR subnets and bare addresses (taken
@@ -18,12 +18,12 @@ type SubnetSet []netip.Prefix
 // empty set. The result is merged into disjoint prefixes.
 //
 // Host bits are cut off, with a warning each; empty entries are ignored, with
-// one. 0.0.0.0 and :: without a prefix length are errors: one is no address of
-// a peer, and who writes it means all addresses. An IPv4-mapped IPv6 subnet
+// one. 0.0.0.0 and :: without a prefix length are errors: no peer has
+// that address, and people who write it mean every address. An IPv4-mapped IPv6 subnet
 // (::ffff:10.0.0.0/104) is the IPv4 subnet that it stands for, since packets
 // with such addresses are IPv4 on the wire (RFC 4291, section 2.5.5.2); one
 // that reaches beyond the mapped addresses is an error, and so is a zone,
-// which means something on one host only.
+// which has a meaning on one host only.
 func ParseSubnets(text string) (set SubnetSet, warnings []string, err error) {
 	prefixes, warnings, err := parsePrefixes(text)
 	if err != nil {

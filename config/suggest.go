@@ -33,11 +33,11 @@ func FlagError(fs *pflag.FlagSet, err error) error {
 	return inputf("unknown flag --%s: see --help", name)
 }
 
-// Suggest returns the known name that was probably meant by name: the one
-// that takes the fewest edits, where leaving off the end counts as two; empty
-// if none is near. Case and underscores for dashes count for nothing.
+// Suggest returns the known name that was probably meant: the one that takes the
+// fewest edits, where a missing end counts as two. It returns "" if none is
+// close. Case is ignored, and an underscore equals a dash.
 func Suggest(name string, known []string) string {
-	const longest = 64 // no name is near this long, and the cost is its square
+	const longest = 64 // longer than every name, and the cost is its square
 	if len(name) > longest {
 		return ""
 	}

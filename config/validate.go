@@ -8,10 +8,9 @@ import (
 )
 
 // Validate says whether the configuration can be applied. The error, an
-// InputError, is the first of what makes it impossible, above all a rule set
-// that redirects the proxy's own traffic back to it. The warnings are all
-// remarks: those from reading, then those on values that are accepted but
-// probably not meant.
+// InputError, is the first reason why not, above all a rule set that redirects
+// the proxy's own traffic back to it. The warnings are those from reading, then
+// those about values that are accepted but are probably mistakes.
 func (c Config) Validate() (warnings []string, err error) {
 	for _, check := range []func() error{
 		c.checkPorts, c.checkLoop, c.checkBackend, c.checkTimes,
@@ -42,14 +41,14 @@ func (c Config) checkPorts() error {
 	return nil
 }
 
-// checkLoop refuses rules under which the proxy's own connections come back
-// to it for ever.
+// checkLoop refuses rules under which the proxy's own connections loop back to
+// it forever.
 func (c Config) checkLoop() error {
 	switch {
 	case c.ProxyUID < NoID || c.ProxyUID > MaxID:
-		return inputf("proxy-uid %d is no user id: want 0 to %d, or -1 for none", int64(c.ProxyUID), int64(MaxID))
+		return inputf("proxy-uid %d is not a user id: want 0 to %d, or -1 for none", int64(c.ProxyUID), int64(MaxID))
 	case c.ProxyGID < NoID || c.ProxyGID > MaxID:
-		return inputf("proxy-gid %d is no group id: want 0 to %d, or -1 for none", int64(c.ProxyGID), int64(MaxID))
+		return inputf("proxy-gid %d is not a group id: want 0 to %d, or -1 for none", int64(c.ProxyGID), int64(MaxID))
 	case c.ProxyUID != NoID || c.ExemptGID() != NoID:
 		return nil
 	}
@@ -66,10 +65,10 @@ func (c Config) checkLoop() error {
 
 func (c Config) checkBackend() error {
 	if !slices.Contains(backends(), c.Backend) {
-		return inputf("backend %s is not known: want %s", Quote(c.Backend), oneOf(backends()))
+		return inputf("invalid backend %s: want %s", Quote(c.Backend), oneOf(backends()))
 	}
 	if !slices.Contains(iptablesModes(), c.IptablesMode) {
-		return inputf("iptables-mode %s is not known: want %s", Quote(c.IptablesMode), oneOf(iptablesModes()))
+		return inputf("invalid iptables-mode %s: want %s", Quote(c.IptablesMode), oneOf(iptablesModes()))
 	}
 	if c.Backend == BackendNftables && (c.IptablesMode == ModeLegacy || c.IptablesMode == ModePlain) {
 		return inputf("backend nftables (%s) contradicts iptables mode %s (%s), which calls a binary: give one of them",
@@ -89,7 +88,7 @@ func (c Config) checkTimes() error {
 	return nil
 }
 
-// remarks returns the warnings on the values as they are.
+// remarks returns warnings about values that are probably mistakes.
 func (c Config) remarks() []string {
 	var remarks []string
 	say := func(setting, format string, args ...any) {
@@ -134,8 +133,8 @@ func (c Config) remarks() []string {
 	return remarks
 }
 
-// remarkProxyServers warns where the proxy's control and admin servers are
-// behind the proxy: probes and metrics then depend on its policies.
+// remarkProxyServers warns if the proxy's control and admin servers are behind
+// the proxy: probes and metrics then depend on its policies.
 func (c Config) remarkProxyServers(say func(setting, format string, args ...any)) {
 	var redirected PortSet
 	for _, port := range []uint16{c.ControlPort, c.AdminPort} {

@@ -9,7 +9,7 @@ func ownerScenarios() []scenario {
 	return []scenario{
 		{
 			name:   "proxy-uid",
-			reason: "what the proxy itself sends leaves, or it would come back to it for ever",
+			reason: "what the proxy itself sends leaves, or it would loop back to it forever",
 			flags:  []string{"--proxy-uid", "2102"},
 			flows: all(
 				outbound(bypassed, 80, 443).as(2102, 0), outbound(bypassed, 80).as(2102, 2102),

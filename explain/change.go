@@ -9,8 +9,8 @@ import (
 	"shunt/plan"
 )
 
-// Change is a setting that decides the connection, and what to do to it for
-// the other verdict.
+// Change is a setting that decides the connection, and how to change it for the
+// opposite verdict.
 type Change struct {
 	Setting string           `json:"setting"`
 	Value   string           `json:"value"`  // now
@@ -23,9 +23,9 @@ type Change struct {
 }
 
 // changes returns what would change the verdict: every setting that concerns
-// the flow is edited, and the plan that comes of it is asked. Where several
-// settings have the same effect, no edit does it alone: then all that make
-// fewer flows bypass the proxy are done together.
+// the flow is changed, and the flow is decided again with the resulting plan. If
+// several settings have the same effect, changing one is not enough: then all
+// changes that make fewer flows bypass the proxy are made together.
 func changes(f *plan.Flow, c *config.Config, verdict plan.Verdict) []Change {
 	if !f.TCP {
 		return nil
@@ -63,13 +63,13 @@ func changes(f *plan.Flow, c *config.Config, verdict plan.Verdict) []Change {
 
 func decide(c *config.Config, f *plan.Flow) plan.Verdict { return plan.Build(*c).Decide(*f).Verdict }
 
-// set gives a setting a value that edit made, which is always one that it can
-// have.
+// set gives a setting a value that edit made, which is always valid.
 func set(s *config.Setting, c *config.Config, value string) { _ = s.Set(c, config.Value{Text: value}) }
 
-// edit returns the value of a setting under which it treats the flow the other
-// way, how to say so, and whether fewer flows bypass the proxy with it. It
-// says nothing where there is no such value, or the setting is about others.
+// edit returns the value of a setting that would give the flow the opposite
+// verdict, how to describe the change, and whether fewer flows bypass the proxy
+// with it. The description is empty if there is no such value, or if the setting
+// has nothing to do with the flow.
 func edit(name, value string, f *plan.Flow) (other, do string, fewer bool) {
 	switch name + " " + f.Direction.String() {
 	case "ipv6 inbound", "ipv6 outbound":
@@ -129,9 +129,9 @@ func toggleAddr(list string, a netip.Addr) (other, do string, less bool) {
 	})
 }
 
-// toggle takes off a list what holds a value, or puts the value on the list if
-// nothing does. A range is taken off whole: that is enough to know what
-// becomes of the flow.
+// toggle removes the entries that contain a value from a list, or adds the value
+// if there is none. A range is removed whole, which is enough to find out what
+// happens to the flow.
 func toggle(list, value string, holds func(entry string) bool) (other, do string, less bool) {
 	var rest []string
 	for _, entry := range strings.Split(list, ",") {

@@ -55,9 +55,9 @@ func Plan(q *Question, c *config.Config) *Explanation {
 	case d.Index >= 0:
 		e.Why = fmt.Sprintf("rule %d, %s: %s", d.Index+1, d.Rule.Name, d.Rule.Reason)
 	case f.Dst.Addr().Is6() && !p.IPv6:
-		e.Why = "IPv6 is not touched: ipv6 is false"
+		e.Why = "IPv6 is not redirected: ipv6 is false"
 	case f.TCP && f.Direction == plan.Inbound && !f.DstLocal:
-		e.Why = "no rule matches: inbound-local-only leaves alone what the pod forwards"
+		e.Why = "no rule matches: with inbound-local-only, forwarded connections are not redirected"
 	default:
 		e.Why = noMatch(q)
 	}
@@ -70,7 +70,7 @@ func Plan(q *Question, c *config.Config) *Explanation {
 func NotInjected(q *Question, because string) *Explanation {
 	e := newExplanation(q)
 	e.decide(q, &plan.Decision{Index: -1})
-	e.Why = "there are no rules, because the pod is not injected: " + because
+	e.Why = "the pod has no rules, because it is not injected: " + because
 	return e
 }
 
@@ -82,7 +82,7 @@ func noMatch(q *Question) string {
 	if q.UDP {
 		return "only TCP is redirected"
 	}
-	return "no rule matches, and what matches none is bypassed"
+	return "no rule matches, so the connection bypasses the proxy"
 }
 
 // decide notes the verdict and what follows from it. A redirect at output goes

@@ -4,7 +4,7 @@ import "shunt/plan"
 
 // Interface is an interface that is up in a live namespace, and whether it has
 // an address that a redirect can land on (net/netfilter/nf_nat_redirect.c):
-// of lo 127.0.0.1, be it by its prefix, and ::1, of others any of IPv4 and any
+// of lo 127.0.0.1, even as part of a subnet, and ::1, of others any of IPv4 and any
 // of IPv6 that is not link-local.
 type Interface struct {
 	Name       string

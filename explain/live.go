@@ -34,7 +34,7 @@ func Live(q *Question, held []apply.Held, interfaces []Interface) *Explanation {
 	}
 	switch {
 	case len(e.Chains) == 0:
-		e.Why = "no live rule of shunt's is about " + q.Direction.String() + " connections of this family"
+		e.Why = "shunt has no live rules for " + q.Direction.String() + " connections of this family"
 	case decision.Index < 0:
 		e.Why = noMatch(q)
 	}
@@ -69,11 +69,11 @@ func (e *Explanation) liveChain(name string, rules []apply.Rule, decides int) {
 	e.Chains = append(e.Chains, c)
 }
 
-// unread names what was left out of account, because it cannot be read.
+// unread names what could not be read and was not considered.
 func (e *Explanation) unread(h apply.Held) {
 	for _, sec := range h.State.Sections {
 		say := func(what string) {
-			e.Hints = append(e.Hints, fmt.Sprintf("Left out of account, %s, %s: %s", h.Owner, sec.Place, what))
+			e.Hints = append(e.Hints, fmt.Sprintf("Not considered, %s, %s: %s", h.Owner, sec.Place, what))
 		}
 		for _, line := range sec.Stray {
 			say(line)

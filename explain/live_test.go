@@ -74,7 +74,7 @@ func TestLive(t *testing.T) {
 	// IPv6 does not meet the rules of IPv4, nor inbound those of outbound.
 	six := &Question{Direction: plan.Outbound, To: addr("fd00::5"), Port: 80}
 	if e = Live(six, held(bare), nil); verdict(e.Verdict) != "bypass" || len(e.Chains) != 0 ||
-		e.Why != "no live rule of shunt's is about outbound connections of this family" {
+		e.Why != "shunt has no live rules for outbound connections of this family" {
 		t.Errorf("%+v", e)
 	}
 	in := &Question{From: addr("10.1.2.3"), Port: 80}
@@ -101,7 +101,7 @@ func TestLive(t *testing.T) {
 	odd.Sections[0].Stray = []string{"chain extra"}
 	e = Live(q, held(odd), nil)
 	hints := strings.Join(e.Hints, "\n")
-	if !strings.Contains(hints, "Left out of account, nftables, inet shunt outbound: meta mark 1") || !strings.Contains(hints, "inet shunt inbound: chain extra") {
+	if !strings.Contains(hints, "Not considered, nftables, inet shunt outbound: meta mark 1") || !strings.Contains(hints, "inet shunt inbound: chain extra") {
 		t.Errorf("hints %q", hints)
 	}
 
@@ -115,7 +115,7 @@ func TestLive(t *testing.T) {
 func TestNotInjected(t *testing.T) {
 	t.Parallel()
 	e := NotInjected(&Question{Port: 80}, "nobody asks")
-	if verdict(e.Verdict) != "bypass" || e.Why != "there are no rules, because the pod is not injected: nobody asks" || e.Changes == nil || e.Chains == nil || e.Hints == nil {
+	if verdict(e.Verdict) != "bypass" || e.Why != "the pod has no rules, because it is not injected: nobody asks" || e.Changes == nil || e.Chains == nil || e.Hints == nil {
 		t.Errorf("%+v", e)
 	}
 }
@@ -147,7 +147,7 @@ Why       rule 4, skip-outbound-ports: connections to these ports go to their de
 Lands on  10.0.0.5:80, where it was going
 Change    skip-outbound-ports is 80 (flag --skip-outbound-ports); without 80: and
           skip-outbound-subnets is 10.0.0.0/8 (flag --skip-outbound-subnets); without 10.0.0.5: redirect to :4140
-Note      Skip ports are matched before a Service's address is translated: the Service's port counts, not the container's.
+Note      Skip ports are matched before a Service's address is translated: use the Service's port, not the container's.
 `
 	if b.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", &b, want)

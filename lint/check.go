@@ -54,7 +54,7 @@ func (p *place) check(k pods.Key, value string) (wants string) {
 	case aSetting:
 		_, err = config.MergeAnnotations(config.Standard(), map[string]string{k.Name: value}, nil, config.ModeInit)
 		if err != nil {
-			_, wants, _ = strings.Cut(err.Error(), ": ") // after where it stands
+			_, wants, _ = strings.Cut(err.Error(), ": ") // the place is known
 		}
 	}
 	if err == nil {
@@ -79,9 +79,8 @@ func quantity(value string) error {
 	return err
 }
 
-// opaque reads a list of opaque ports, in which a pod's ports may stand by
-// their names (linkerd2, pkg/util/parsing.go). Where no pod is known, every
-// name is taken for one.
+// opaque reads a list of opaque ports, which may contain names of the pod's
+// ports (linkerd2, pkg/util/parsing.go). Without a pod, every name is valid.
 func (p *place) opaque(value string) (list config.PortSet, wants string) {
 	if strings.TrimSpace(value) == "" {
 		return nil, ""
@@ -101,7 +100,7 @@ func (p *place) opaque(value string) (list config.PortSet, wants string) {
 		}
 		port, ok := p.Pod.PortNamed(entry)
 		if !ok {
-			return list, "ports, or names of the containers' ports, which " + config.Quote(entry) + " is not: such as 3306,4000-4100"
+			return list, "ports, or names of the containers' ports (no port is named " + config.Quote(entry) + "), such as 3306,4000-4100"
 		}
 		list = list.Union(set(port))
 	}

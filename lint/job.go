@@ -7,7 +7,7 @@ import (
 	"shunt/pods"
 )
 
-// job finds Jobs whose proxy outlives them.
+// job finds Jobs that do not complete because of the proxy.
 func (l *linter) job(pod *place, spec string) {
 	w := pod.Object
 	if w.Kind != "Job" && w.Kind != "CronJob" {
@@ -16,7 +16,7 @@ func (l *linter) job(pod *place, spec string) {
 	const fix = `config.linkerd.io/proxy-enable-native-sidecar: "true", or linkerd.io/inject: disabled`
 	if proxy := w.Pod.Proxy(); proxy != nil {
 		if !proxy.Sidecar {
-			l.add(jobNeverCompletes, w, 0, spec+".containers", "the proxy is a container like the others, which keeps the pod running when they are done", fix)
+			l.add(jobNeverCompletes, w, 0, spec+".containers", "the proxy is an ordinary container, so it keeps the pod running when the others are done", fix)
 		}
 		return
 	}
@@ -26,7 +26,7 @@ func (l *linter) job(pod *place, spec string) {
 		return
 	}
 	l.report(jobNeverCompletes, pod, pods.Inject,
-		"it is injected, and native sidecars are off ("+off+"): the proxy keeps the pod running when the job is done", fix)
+		"the proxy is not a native sidecar ("+off+"), so it keeps the pod running when the job is done", fix)
 }
 
 // native reports whether a workload's proxy is a native sidecar, and if not,

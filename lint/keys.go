@@ -112,12 +112,12 @@ func (l *linter) guess(key string) guess {
 	return g
 }
 
-// annotations checks keys, places and values.
+// annotations checks keys, where they are, and their values.
 func (l *linter) annotations(p *place, labels manifest.Texts) {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if k := l.known[key]; k.Name != "" && k.Format != pods.Written {
 			l.add(misplacedAnnotation, p.Object, labels[key].Line, p.metadata+`.labels["`+key+`"]`,
-				"this is an annotation's key, and does nothing as a label", written("under annotations: "+key, labels[key].Value))
+				"this label has no effect: it has to be an annotation", written("under annotations: "+key, labels[key].Value))
 		}
 	}
 	for _, key := range p.keys() {
@@ -127,9 +127,9 @@ func (l *linter) annotations(p *place, labels manifest.Texts) {
 			g := l.guess(key)
 			switch {
 			case g.key != "":
-				l.report(misspeltAnnotation, p, key, "there is no such annotation, so it does nothing", written(g.key, value))
+				l.report(misspeltAnnotation, p, key, "this annotation is misspelt and has no effect", written(g.key, value))
 			case g.ours:
-				l.report(unknownAnnotation, p, key, "neither Linkerd nor shunt knows this annotation, so it does nothing", "nothing, or a name from Linkerd's list of annotations")
+				l.report(unknownAnnotation, p, key, "unknown annotation: neither Linkerd nor shunt reads it", "nothing, or one of Linkerd's annotations")
 			}
 			continue
 		}
@@ -142,11 +142,11 @@ func (l *linter) annotations(p *place, labels manifest.Texts) {
 }
 
 func (l *linter) invalid(p *place, key, wants string) {
-	l.report(invalidValue, p, key, config.Quote(p.list[key].Value)+" is not a value that it can have", wants)
+	l.report(invalidValue, p, key, "invalid value "+config.Quote(p.list[key].Value), wants)
 }
 
-// misplaced reports whether an annotation has no effect where it stands. On a
-// workload it may stand beside the one on its pods, which is read.
+// misplaced reports whether an annotation has no effect where it is. A workload
+// may have it as well as its pods, where it is read.
 func (l *linter) misplaced(p *place, key, value string) bool {
 	message, fix := "", ""
 	switch {
@@ -162,7 +162,7 @@ func (l *linter) misplaced(p *place, key, value string) bool {
 	default:
 		return false
 	}
-	l.report(misplacedAnnotation, p, key, "this is read "+message+" only, so here it does nothing", fix)
+	l.report(misplacedAnnotation, p, key, "this has no effect here: it is read "+message+" only", fix)
 	return true
 }
 

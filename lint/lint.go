@@ -1,6 +1,6 @@
-// Package lint finds what is wrong in manifests before anything is applied:
-// annotations that do nothing, lists that contradict each other, workloads
-// that the proxy would break.
+// Package lint finds mistakes in manifests before they are applied: annotations
+// that do nothing, lists that contradict each other, workloads that the proxy
+// would break.
 package lint
 
 import (
@@ -27,7 +27,7 @@ const (
 type Rule struct {
 	ID       string // stable
 	Severity Severity
-	Why      string // in a sentence: what happens if nothing is changed
+	Why      string // one sentence: what happens if nothing is changed
 }
 
 // The ids of the rules.
@@ -51,20 +51,20 @@ const (
 // Rules returns every rule.
 func Rules() []Rule {
 	return []Rule{
-		{invalidDocument, Error, "Kubernetes refuses it, and nothing else in it was looked at."},
-		{misspeltAnnotation, Error, "An annotation whose key nobody reads does nothing, and nobody says so."},
-		{unknownAnnotation, Warning, "Linkerd passes over keys of its own domain that it does not know."},
-		{misplacedAnnotation, Warning, "Linkerd reads annotations of pods and of their namespace, not those of what makes the pods, and no labels."},
-		{invalidValue, Error, "Linkerd drops what it cannot read, or the pod does not start."},
-		{opaqueAndSkipped, Warning, "A skipped port never reaches the proxy, so that its being opaque means nothing: no mutual TLS, no metrics."},
+		{invalidDocument, Error, "Kubernetes refuses the document, and lint cannot check the rest of it."},
+		{misspeltAnnotation, Error, "An annotation with a misspelt key does nothing, and Linkerd does not report it."},
+		{unknownAnnotation, Warning, "Linkerd ignores unknown keys, even in its own domain."},
+		{misplacedAnnotation, Warning, "Linkerd reads the annotations of pods and of their namespace. It ignores those of a Deployment and the like, and labels."},
+		{invalidValue, Error, "Linkerd ignores an invalid value, or the pod does not start."},
+		{opaqueAndSkipped, Warning, "Connections to a skipped port never reach the proxy, so marking it opaque has no effect: no mutual TLS, no metrics."},
 		{skipUnexposedPort, Warning, "An inbound skip port that no container exposes is a wrong number, or has no effect."},
-		{skipProxyPort, Warning, "A skip list that covers the proxy's own ports is wider than was meant: no application listens there."},
-		{skipEverything, Error, "With a skip list of every port the pod has a proxy, and nothing in that direction reaches it."},
+		{skipProxyPort, Warning, "A skip list that covers the proxy's own ports is probably too wide: no application listens there."},
+		{skipEverything, Error, "If every port is skipped, the pod has a proxy, but no connection in that direction reaches it."},
 		{redundantSkip, Note, "An entry of a skip list that changes nothing misleads its readers."},
-		{serverSpeaksFirst, Warning, "Where the client does not speak first, the proxy waits for it, and connections stall for 10 seconds."},
-		{policyWithoutProxy, Error, "Connections of meshed clients to an opaque port arrive at the proxy's inbound port, which the NetworkPolicy does not let in."},
-		{jobNeverCompletes, Error, "The proxy is a container that keeps running, unless it is a native sidecar."},
-		{hostNetwork, Error, "Linkerd does not inject a pod on the host's network: its rules would be those of the node."},
+		{serverSpeaksFirst, Warning, "If the server speaks first, the proxy waits for the client's first bytes, and every connection stalls for 10 seconds."},
+		{policyWithoutProxy, Error, "Meshed clients connect to the proxy's inbound port instead of an opaque port, and the NetworkPolicy does not allow that port."},
+		{jobNeverCompletes, Error, "Unless it is a native sidecar, the proxy keeps running after the job is done, and so does the pod."},
+		{hostNetwork, Error, "Linkerd does not inject a pod that uses the host's network: the rules would apply to the whole node."},
 	}
 }
 
@@ -210,7 +210,7 @@ func (l *linter) workload(own *place) {
 	l.annotations(pod, w.Pod.Labels)
 	in := l.set.Injection(w)
 	if in.Requested && w.Pod.HostNetwork {
-		l.add(hostNetwork, w, 0, spec+".hostNetwork", in.Why+", and a pod on the host's network gets no proxy",
+		l.add(hostNetwork, w, 0, spec+".hostNetwork", in.Why+", but a pod on the host's network gets no proxy",
 			"no hostNetwork, or linkerd.io/inject: disabled")
 	}
 	if in.Injected {

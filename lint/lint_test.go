@@ -77,8 +77,8 @@ func TestAnnotations(t *testing.T) {
 		{`config.linkerd.com/proxy-uid: "1"`, misspeltAnnotation, c + `proxy-uid: "1"`},
 		{`gateway.linkerd.io/skip-subnets: ""`, misspeltAnnotation, c + `skip-subnets: ""`},
 		{`shunt/skip-outbound-uid: "1"`, misspeltAnnotation, `shunt/skip-outbound-uids: "1"`},
-		{c + "teleportation: far", unknownAnnotation, "nothing, or a name from Linkerd's list of annotations"},
-		{"linkerd.io/teleportation: far", unknownAnnotation, "nothing, or a name from Linkerd's list of annotations"},
+		{c + "teleportation: far", unknownAnnotation, "nothing, or one of Linkerd's annotations"},
+		{"linkerd.io/teleportation: far", unknownAnnotation, "nothing, or one of Linkerd's annotations"},
 		{"retry.linkerd.io/http: 5xx", "", ""},
 		{"prometheus.io/scrape: 'true'", "", ""},
 		{"app: web", "", ""},
@@ -88,12 +88,12 @@ func TestAnnotations(t *testing.T) {
 		{`linkerd.io/skip-ports: "99999"`, invalidValue, `"99999" is not a port: want a number from 0 to 65535 or a range such as 4000-4100`},
 		{c + `skip-subnets: "10.0.0.0/33"`, invalidValue, `"10.0.0.0/33" is not a subnet: want CIDR such as 10.0.0.0/8 or fd00::/8, or an address`},
 		{c + `proxy-uid: root`, invalidValue, `"root" is not a user or group id: want a number from 0 to 4294967294, or -1 for none`},
-		{c + `proxy-uid: "-1"`, invalidValue, "values that go together"},
+		{c + `proxy-uid: "-1"`, invalidValue, "values that do not contradict each other"},
 		{`shunt/skip-outbound-uids: "1000-"`, invalidValue, `"1000-" is not a user id: want a number from 0 to 4294967294 or a range such as 1000-1999`},
 		{c + `admin-port: "0"`, invalidValue, `"0" is not a usable port: want a number from 1 to 65535`},
 		{c + `opaque-ports: "3306,http,5000-5010,"`, "", ""},
 		{c + `opaque-ports: "3306,,5000"`, invalidValue, "ports and ranges separated by single commas, such as 3306,4000-4100"},
-		{c + `opaque-ports: mysql`, invalidValue, `ports, or names of the containers' ports, which "mysql" is not: such as 3306,4000-4100`},
+		{c + `opaque-ports: mysql`, invalidValue, `ports, or names of the containers' ports (no port is named "mysql"), such as 3306,4000-4100`},
 		{c + `proxy-await: "true"`, invalidValue, "one of enabled, disabled"},
 		{c + `proxy-await: "enabled|disabled"`, invalidValue, "one of enabled, disabled"},
 		{c + `proxy-await: enabled`, "", ""},
@@ -139,7 +139,7 @@ func TestAnnotations(t *testing.T) {
 			if f.Fix != tt.fix || f.Object != "Deployment shop/web" || f.File != "app.yaml" {
 				t.Errorf("got %+v", f)
 			}
-			if tt.fix != "values that go together" && tt.want != invalidDocument && (f.Line != 10 || f.Path != `spec.template.metadata.annotations["`+key+`"]`) {
+			if tt.fix != "values that do not contradict each other" && tt.want != invalidDocument && (f.Line != 10 || f.Path != `spec.template.metadata.annotations["`+key+`"]`) {
 				t.Errorf("at %s, line %d", f.Path, f.Line)
 			}
 		})

@@ -8,8 +8,8 @@ import (
 	"shunt/pods"
 )
 
-// policy looks for rules that let an opaque port of a meshed workload in and
-// not the proxy's inbound port, at which a meshed client's connection arrives.
+// policy looks for rules that allow an opaque port of a meshed workload but not
+// the proxy's inbound port, to which meshed clients connect instead.
 func (l *linter) policy(p *manifest.Object) {
 	workloads := l.set.Workloads()
 	for i := range p.Policy.Rules {
@@ -27,8 +27,8 @@ func (l *linter) policy(p *manifest.Object) {
 				continue
 			}
 			l.add(policyWithoutProxy, p, 0, fmt.Sprintf("spec.ingress[%d].ports", i),
-				fmt.Sprintf("%s is meshed and its port %s opaque: connections of meshed clients arrive at the proxy's port %d, which no policy lets in from there", w, opaque, c.InboundPort),
-				fmt.Sprintf("one more entry: {protocol: TCP, port: %d}", c.InboundPort))
+				fmt.Sprintf("%s is meshed and its port %s is opaque: meshed clients connect to the proxy's port %d instead, which no policy allows", w, opaque, c.InboundPort),
+				fmt.Sprintf("another entry: {protocol: TCP, port: %d}", c.InboundPort))
 			break // one workload is enough to show it
 		}
 	}
@@ -55,8 +55,8 @@ func (l *linter) opaqueOf(rule *manifest.IngressRule, w *manifest.Object, c *con
 	return overlap(without(set, c.SkipInboundPorts), named)
 }
 
-// admits reports whether the peers of a rule, or everybody, are let in to a
-// port of the workload by any policy: policies add up.
+// admits reports whether any policy allows the peers of a rule, or everybody, to
+// connect to a port of the workload: policies add up.
 func (l *linter) admits(peers string, w *manifest.Object, port uint16) bool {
 	for _, p := range l.policies {
 		if !selects(p, w) {

@@ -14,7 +14,7 @@ import (
 func (l *linter) ports(pod *place) {
 	c := l.merged(config.Standard(), pod, l.set.NamespaceOf(pod.Object))
 	if _, err := c.Validate(); err != nil {
-		l.add(invalidValue, pod.Object, 0, pod.metadata+".annotations", err.Error(), "values that go together")
+		l.add(invalidValue, pod.Object, 0, pod.metadata+".annotations", err.Error(), "values that do not contradict each other")
 		return
 	}
 	l.skipLists(pod, c)
@@ -55,14 +55,14 @@ func (l *linter) skipLists(p *place, c *config.Config) {
 		switch {
 		case err != nil || len(covered) == 0:
 		case list.Everything():
-			l.report(skipEverything, p, key, "the list covers every port: nothing in this direction reaches the proxy",
-				"the ports that are meant, or linkerd.io/inject: disabled")
+			l.report(skipEverything, p, key, "the list covers every port: no connection in this direction reaches the proxy",
+				"only the ports to skip, or linkerd.io/inject: disabled")
 		case key == skipInboundKey && len(overlap(list, proxy)) == 0:
-			l.report(redundantSkip, p, key, fmt.Sprintf("the proxy's control and admin servers (%s) are skipped inbound anyway", covered),
+			l.report(redundantSkip, p, key, fmt.Sprintf("the proxy's control and admin ports (%s) are always skipped inbound", covered),
 				"the list without them")
 		default:
 			l.report(skipProxyPort, p, key, fmt.Sprintf("the list covers the proxy's own ports (%s), where no application listens", covered),
-				"the list without them; a range that covers them as two ranges")
+				"the list without them; split a range that covers them")
 		}
 	}
 }
@@ -81,14 +81,14 @@ func (l *linter) opaque(pod *place, c *config.Config) config.PortSet {
 	list, _ := pod.opaque(a.Value)
 	if both := overlap(list, c.SkipInboundPorts); len(both) > 0 {
 		l.report(opaqueAndSkipped, p, pods.Opaque,
-			fmt.Sprintf("port %s is opaque here and skipped inbound (%s): it is skipped", both, c.Sources.Of("skip-inbound-ports")),
-			"one of the two: opaque keeps mutual TLS and metrics, skipped leaves the proxy out")
+			fmt.Sprintf("port %s is opaque here, but also skipped inbound (%s): skipping wins", both, c.Sources.Of("skip-inbound-ports")),
+			"one of the two: opaque keeps mutual TLS and metrics, skipping bypasses the proxy")
 	}
 	// Opaque is about what comes in. A client that skips the port outbound and
 	// does not serve it has probably taken it for the other direction.
 	if both := without(overlap(list, c.SkipOutboundPorts), pod.Pod.Ports().Union(c.SkipInboundPorts)); len(both) > 0 {
 		l.report(opaqueAndSkipped, p, pods.Opaque,
-			fmt.Sprintf("port %s is opaque here, skipped outbound (%s), and exposed by no container: outbound it is skipped", both, c.Sources.Of("skip-outbound-ports")),
+			fmt.Sprintf("port %s is opaque here, but skipped outbound (%s), and no container exposes it: opaque-ports is about inbound connections", both, c.Sources.Of("skip-outbound-ports")),
 			pods.Opaque+" on the server's pods and Service if the server is in the cluster, and no skipping; skipping alone if it is outside")
 	}
 	return list
@@ -104,13 +104,13 @@ func (l *linter) unexposed(pod *place, c *config.Config) {
 			continue // findings of their own
 		}
 		for _, text := range strings.Split(pod.list[key].Value, ",") {
-			entry, _ := config.ParsePorts(text) // as it stands there, not merged
+			entry, _ := config.ParsePorts(text) // as it is written, not merged
 			if len(overlap(entry, exposed)) > 0 || len(without(entry, set(c.ControlPort, c.AdminPort))) == 0 {
 				continue
 			}
 			message := "no container exposes port " + entry.String() + ", which is skipped inbound"
 			if key == skipInboundKey {
-				l.report(skipUnexposedPort, pod, key, message, "a port that is exposed ("+exposed.String()+"), or this one under the container's ports")
+				l.report(skipUnexposedPort, pod, key, message, "a port that is exposed ("+exposed.String()+"), or add this one to the container's ports")
 			} else { // it may be meant for the other direction
 				l.report(redundantSkip, pod, key, message, written(skipOutboundKey, entry.String())+", if it is about connections that the pod makes")
 			}
@@ -142,8 +142,8 @@ func (l *linter) speakers(pod *place, c *config.Config, opaque config.PortSet) {
 	for _, s := range list {
 		if stalls(s.port) {
 			l.report(serverSpeaksFirst, pod, pods.Opaque,
-				fmt.Sprintf("port %d (%s) is exposed, and neither opaque nor skipped: the proxy cannot tell the protocol from the client's first bytes", s.port, s.protocol),
-				"nothing, if it is wrapped in TLS from the start; for clients in the cluster "+written(pods.Opaque, mark.String())+
+				fmt.Sprintf("port %d (%s) is exposed, but neither opaque nor skipped: the proxy cannot detect the protocol from the client's first bytes", s.port, s.protocol),
+				"nothing if connections begin with TLS; for clients in the cluster "+written(pods.Opaque, mark.String())+
 					" here and on the Service, which keeps mutual TLS and metrics; for a server outside the cluster "+skipOutboundKey+" on its clients")
 		}
 	}

@@ -111,7 +111,7 @@ func TestServersThatSpeakFirst(t *testing.T) {
 	}
 	// The advice is Linkerd's decision, and names all that must be listed.
 	f := check(t, "2.10", ports("", all))[0]
-	const want = `nothing, if it is wrapped in TLS from the start; for clients in the cluster config.linkerd.io/opaque-ports: "25,587,3306,4444,5432,6379,9300,11211" here and on the Service, which keeps mutual TLS and metrics; for a server outside the cluster config.linkerd.io/skip-outbound-ports on its clients`
+	const want = `nothing if connections begin with TLS; for clients in the cluster config.linkerd.io/opaque-ports: "25,587,3306,4444,5432,6379,9300,11211" here and on the Service, which keeps mutual TLS and metrics; for a server outside the cluster config.linkerd.io/skip-outbound-ports on its clients`
 	if f.Fix != want {
 		t.Errorf("got  %s\nwant %s", f.Fix, want)
 	}

@@ -30,7 +30,7 @@ func ParseRelease(text string) (Release, error) {
 			return Release(minor), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no release of Linkerd that shunt knows: want 2.10 or later, such as %s", text, DefaultRelease)
+	return 0, fmt.Errorf("unknown release of Linkerd %q: want 2.10 or later, such as %s", text, DefaultRelease)
 }
 
 // OpaquePorts returns the ports that are opaque where no annotation says which

@@ -6,9 +6,9 @@ import (
 	"shunt/config"
 )
 
-// Find returns the workload of a name KIND/NAME, or NAMESPACE/KIND/NAME where
-// several namespaces have one; without a name, the only one. The case of the
-// kind does not count. The error is an InputError that names what there is.
+// Find returns the workload that a name KIND/NAME means, or NAMESPACE/KIND/NAME
+// if several namespaces have one; without a name, the only workload. The case of
+// the kind is ignored. The error is an InputError that lists the workloads.
 func (s *Set) Find(name string) (*Object, error) {
 	var found []*Object
 	var names []string
@@ -29,16 +29,16 @@ func (s *Set) Find(name string) (*Object, error) {
 	}
 	switch guess := config.Suggest(name, names); {
 	case len(names) == 0:
-		return nil, inputf("there is no workload in the files")
+		return nil, inputf("the files contain no workload")
 	case len(found) > 1:
 		return nil, inputf("which workload? give --workload, one of %s", list)
 	case guess != "":
-		return nil, inputf("there is no workload %s: did you mean %s?", name, guess)
+		return nil, inputf("workload %s not found: did you mean %s?", name, guess)
 	}
-	return nil, inputf("there is no workload %s: there are %s", name, list)
+	return nil, inputf("workload %s not found: the files contain %s", name, list)
 }
 
-// same compares names of which the kind may be in any case.
+// same compares names, ignoring the case of the kind.
 func same(a, b string) bool {
 	i, j := strings.LastIndexByte(a, '/')+1, strings.LastIndexByte(b, '/')+1
 	return a[i:] == b[j:] && strings.EqualFold(a[:i], b[:j])

@@ -15,8 +15,8 @@ func TestFind(t *testing.T) {
 		"n/Pod/a":                "Pod n/a",
 		"m/pod/a":                "Pod m/a",
 		"Pod/a":                  "which workload? give --workload, one of n/Pod/a, m/Pod/a, Deployment/web",
-		"Deployment/wob":         "there is no workload Deployment/wob: did you mean Deployment/web?",
-		"Service/web":            "there is no workload Service/web: there are Pod/a, Pod/a, Deployment/web",
+		"Deployment/wob":         "workload Deployment/wob not found: did you mean Deployment/web?",
+		"Service/web":            "workload Service/web not found: the files contain Pod/a, Pod/a, Deployment/web",
 		"":                       "which workload? give --workload, one of n/Pod/a, m/Pod/a, default/Deployment/web",
 	} {
 		o, err := s.Find(name)
@@ -24,7 +24,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}
-	if o, err := mustRead(t, "kind: Service").Find(""); text(o, err) != "there is no workload in the files" {
+	if o, err := mustRead(t, "kind: Service").Find(""); text(o, err) != "the files contain no workload" {
 		t.Errorf("got %q", text(o, err))
 	}
 	if o, err := mustRead(t, "{kind: Job, metadata: {name: j}}").Find(""); text(o, err) != "Job j" {

@@ -1,7 +1,7 @@
 // Package manifest reads Kubernetes manifests: only the fields that decide
-// whether a pod is injected with a proxy, and what is redirected there. It
+// whether a pod gets a proxy, and which of its connections are redirected. It
 // says which workloads are injected, why the others are not, and which
-// configuration each one gets. It never asks a cluster.
+// configuration each one gets. It never contacts a cluster.
 package manifest
 
 import "shunt/config"
@@ -120,7 +120,7 @@ func (p *Pod) PortNamed(name string) (uint16, bool) {
 	return 0, false
 }
 
-// NamespaceOf returns the object of o's namespace, nil if no file has it.
+// NamespaceOf returns the Namespace object that o is in, nil if no file has it.
 func (s *Set) NamespaceOf(o *Object) *Object { return s.namespaces[o.InNamespace()] }
 
 // Workloads returns the objects that are pods or make them.
@@ -134,8 +134,8 @@ func (s *Set) Workloads() []*Object {
 	return out
 }
 
-// Annotation returns what a workload's pods have for a key, and where it
-// stands: in the workload or in its namespace, which pods inherit from.
+// Annotation returns the annotation that a workload's pods have, and the object
+// that it is in: the workload, or its namespace, from which pods inherit.
 func (s *Set) Annotation(w *Object, key string) (a Text, in *Object) {
 	if a, ok := w.Pod.Annotations[key]; ok {
 		return a, w

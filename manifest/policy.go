@@ -36,7 +36,7 @@ type expression struct {
 }
 
 // policy reads a NetworkPolicy's spec (NetworkPolicySpec of
-// k8s.io/api/networking/v1); nil if it is about what goes out only.
+// k8s.io/api/networking/v1). It returns nil if the policy is about egress only.
 func (r *reader) policy(spec *yaml.Node) *Ingress {
 	p := &Ingress{labels: map[string]string{}}
 	var types []string
@@ -123,9 +123,9 @@ func (r *reader) list(n *yaml.Node) []string {
 	return out
 }
 
-// Selects reports whether the policy is about pods with these labels
+// Selects reports whether the policy applies to pods with these labels
 // (LabelSelector of k8s.io/apimachinery, meta/v1; an empty one selects all).
-// An operator that Kubernetes does not have selects nothing.
+// An unknown operator selects nothing.
 func (p *Ingress) Selects(labels Texts) bool {
 	for k, v := range p.labels {
 		if got, ok := labels[k]; !ok || got.Value != v {
@@ -154,7 +154,7 @@ func (p *Ingress) Selects(labels Texts) bool {
 }
 
 // Named returns the TCP ports that the rule names, on a pod whose containers
-// may have given names to them. A rule that names none is for every port.
+// may have named them. A rule without ports applies to every port.
 func (r *IngressRule) Named(pod *Pod) (ports config.PortSet, all bool) {
 	for _, p := range r.ports {
 		number, err := strconv.ParseUint(p.port, 10, 16)

@@ -50,7 +50,7 @@ func outbound(c config.Config) []Rule {
 	if c.ProxyUID != config.NoID {
 		rules = append(rules, Rule{
 			Name:   "proxy-uid",
-			Reason: "the proxy's own connections leave, otherwise they would come back to it for ever",
+			Reason: "the proxy's own connections leave, otherwise they would loop back to it forever",
 			Match:  Match{UID: oneID(c.ProxyUID)},
 		})
 	}

@@ -28,8 +28,8 @@ func newExplain(s *system) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain inbound|outbound [flags]",
 		Short: "say which rule decides one connection, and why",
-		Long: `Say what becomes of one connection of a pod: which rule decides it, where it
-lands, and which setting would change that. The rules are those of the flags,
+		Long: `Say what happens to one connection of a pod: which rule decides it, where it
+ends, and which setting would change that. The rules are those of the flags,
 or with -f of a workload's manifest, or with --live those that the kernel holds.
 Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 		Example: `  shunt explain outbound --uid 1000 --to 10.0.0.5:3306
@@ -62,9 +62,9 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	}
 	switch {
 	case r.live && r.workloads.files != nil:
-		return badFlag("live", "-f was given, too, and live rules do not come from manifests: give one of them")
+		return badFlag("live", "it cannot be combined with -f, as live rules do not come from manifests: give one of them")
 	case !r.live && r.target != target{}:
-		return badFlag("netns", "this and --pid are about live rules: give --live as well")
+		return badFlag("netns", "it and --pid apply to live rules: give --live as well")
 	}
 	q, err := r.question(args)
 	if err != nil {

@@ -25,10 +25,10 @@ func newLint(s *system) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint -f FILE [flags]",
 		Short: "find what is wrong in Kubernetes manifests",
-		Long: `Find what is wrong in Kubernetes manifests that are injected with a proxy:
-annotations that are misspelt or do nothing, skip lists and opaque ports that
-contradict each other, ports on which protocol detection stalls, network
-policies that shut the proxy out, Jobs that never complete. Each finding says
+		Long: `Find mistakes in Kubernetes manifests of workloads that Linkerd injects:
+annotations that are misspelt or have no effect, skip lists and opaque ports
+that contradict each other, ports on which protocol detection stalls, network
+policies that block the proxy, Jobs that never complete. Each finding says
 what to write instead. The exit status is 0 without errors, 1 with some (with
 --strict, warnings count too), 2 for trouble. No cluster is asked.`,
 		Example: `  shunt lint -f app.yaml

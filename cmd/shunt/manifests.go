@@ -63,7 +63,7 @@ func readManifest(set *manifest.Set, path string, stdin io.Reader) error {
 	return set.Read(path, f)
 }
 
-// workloads are manifests of which the configuration is asked for.
+// workloads are the manifests for which a verb computes the configuration.
 type workloads struct {
 	files
 	name string
@@ -76,18 +76,18 @@ func (w *workloads) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&w.mode, "mode", string(config.ModeInit), "with -f, how annotations combine with the settings (`init|cni`): as for the init container, where they replace, or for the plugin, where inbound skip ports add")
 }
 
-// check refuses flags that mean nothing without -f or beside it.
+// check refuses flags that have no meaning without -f, or with it.
 func (w *workloads) check(fs *pflag.FlagSet) error {
 	if err := oneOf("mode", w.mode, string(config.ModeInit), string(config.ModeCNI)); err != nil {
 		return err
 	}
 	for _, name := range []string{"workload", "mode"} {
 		if w.files == nil && fs.Changed(name) {
-			return badFlag(name, "this is about manifests: give -f as well")
+			return badFlag(name, "it applies to manifests: give -f as well")
 		}
 	}
 	if w.files != nil && fs.Changed("annotations-file") {
-		return badFlag("annotations-file", "-f was given, too: give one of them")
+		return badFlag("annotations-file", "it cannot be combined with -f: give one of them")
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func badFlag(flag, format string, args ...any) error {
 	return &config.InputError{Err: fmt.Errorf("flag --"+flag+": "+format, args...)}
 }
 
-// oneOf refuses a value that is none of the known ones.
+// oneOf refuses a value that is not one of the known ones.
 func oneOf(flag, value string, known ...string) error {
 	for _, k := range known {
 		if value == k {
@@ -186,5 +186,5 @@ func oneOf(flag, value string, known ...string) error {
 		}
 	}
 	last := len(known) - 1
-	return badFlag(flag, "%q is not known: want %s or %s", value, strings.Join(known[:last], ", "), known[last])
+	return badFlag(flag, "invalid value %q: want %s or %s", value, strings.Join(known[:last], ", "), known[last])
 }

@@ -53,7 +53,7 @@ func (w *workloads) planManifests(r *request, format string) error {
 	switch {
 	case w.name != "":
 	case len(list) == 0:
-		fmt.Fprintf(&b, "%sno workload; %s", mark, end)
+		fmt.Fprintf(&b, "%sno workload found; %s", mark, end)
 	case end != "":
 		fmt.Fprintf(&b, "\n%s%s", mark, end)
 	}

@@ -24,7 +24,7 @@ BENCH ?= -o docs/benchmarks.md
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # They look at nothing but their arguments, so they build for the browser too.
-PURE := ./config ./plan ./pods ./manifest ./lint ./explain
+PURE := ./config ./plan ./pods ./manifest ./lint ./explain ./apply
 
 SCRIPTS := .ci/run $(wildcard scripts/*.sh)
 

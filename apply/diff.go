@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
+
+	"shunt/plan"
 )
 
 // Diff compares what is live with what is planned, as a unified diff: lines
@@ -32,19 +34,20 @@ func worthShowing(live, want State) State {
 // so that a diff shows the entries that differ and not the whole list.
 const longLine = 200
 
-// Text returns a state for people and for comparison, a line a rule.
+// Text returns a state for people and for comparison, a line a rule. A comment
+// of somebody else's rule cannot begin a line of its own (plan.Printable).
 func Text(s State, line func(Rule) string) []byte {
 	var b []byte
 	for _, sec := range s.Sections {
 		b = append(append(b, sec.Place.String()...), '\n')
 		if sec.Spec != "" {
-			b = append(append(append(b, '\t'), sec.Spec...), '\n')
+			b = append(append(append(b, '\t'), plan.Printable(sec.Spec)...), '\n')
 		}
 		for _, stray := range slices.Concat(sec.Stray, sec.Unused) {
-			b = append(append(append(b, "\t! "...), stray...), '\n')
+			b = append(append(append(b, "\t! "...), plan.Printable(stray)...), '\n')
 		}
 		for _, r := range sec.Rules {
-			text := line(r)
+			text := plan.Printable(line(r))
 			if len(text) > longLine {
 				text = strings.ReplaceAll(text, ", ", ",\n\t\t")
 			}

@@ -55,18 +55,18 @@ func TestValidate(t *testing.T) {
 func TestValidateRejectsWhatNoReaderMakes(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*Config){
-		"inbound-port is not set":             func(c *Config) { c.InboundPort = 0 },
-		"test: port 0 cannot be redirected":   func(c *Config) { c.OutboundPort, c.Sources = 0, Sources{"outbound-port": "test"} },
+		"inbound-port is not set":                func(c *Config) { c.InboundPort = 0 },
+		"test: port 0 cannot be redirected":      func(c *Config) { c.OutboundPort, c.Sources = 0, Sources{"outbound-port": "test"} },
 		"proxy-uid -2 is not a user id":          func(c *Config) { c.ProxyUID = -2 },
 		"proxy-uid 4294967295 is not a user id":  func(c *Config) { c.ProxyUID = MaxID + 1 },
 		"proxy-gid 4294967295 is not a group id": func(c *Config) { c.ProxyGID = MaxID + 1 },
 		"proxy-gid -2 is not a group id":         func(c *Config) { c.ProxyGID = -2 },
-		`invalid backend "": want`:            func(c *Config) { c.Backend = "" },
-		`invalid iptables-mode "x": want`:     func(c *Config) { c.IptablesMode = "x" },
-		"lock-timeout 0s":                     func(c *Config) { c.LockTimeout = 0 },
-		"timeout-close-wait-secs 1.5s":        func(c *Config) { c.CloseWait = 1500 * time.Millisecond },
-		"timeout-close-wait-secs -1s":         func(c *Config) { c.CloseWait = -time.Second },
-		"timeout-close-wait-secs 596523h15m":  func(c *Config) { c.CloseWait = 2147483700 * time.Second },
+		`invalid backend "": want`:               func(c *Config) { c.Backend = "" },
+		`invalid iptables-mode "x": want`:        func(c *Config) { c.IptablesMode = "x" },
+		"lock-timeout 0s":                        func(c *Config) { c.LockTimeout = 0 },
+		"timeout-close-wait-secs 1.5s":           func(c *Config) { c.CloseWait = 1500 * time.Millisecond },
+		"timeout-close-wait-secs -1s":            func(c *Config) { c.CloseWait = -time.Second },
+		"timeout-close-wait-secs 596523h15m":     func(c *Config) { c.CloseWait = 2147483700 * time.Second },
 	} {
 		c := Standard()
 		change(&c)

@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -16,11 +15,11 @@ func appendSpec(b []byte, r apply.Rule, comment string) []byte {
 	m := r.Match
 	if len(m.Src) > 0 {
 		b = append(b, "-s "...)
-		b = appendList(b, m.Src, appendPrefix)
+		b = appendList(b, m.Src, plan.AppendPrefix)
 	}
 	if len(m.Dst) > 0 {
 		b = append(b, "-d "...)
-		b = appendList(b, m.Dst, appendPrefix)
+		b = appendList(b, m.Dst, plan.AppendPrefix)
 	}
 	if m.OutInterface != "" {
 		b = append(append(append(b, "-o "...), m.OutInterface...), ' ')
@@ -84,8 +83,6 @@ func appendList[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
 	}
 	return append(b, ' ')
 }
-
-func appendPrefix(b []byte, p netip.Prefix) []byte { return p.AppendTo(b) }
 
 func appendPorts(b []byte, r plan.PortRange) []byte {
 	b = strconv.AppendUint(b, uint64(r.First), 10)

@@ -100,11 +100,11 @@ func appendMatch(b []byte, m plan.Match, setName string, family byte) []byte {
 	}
 	if len(m.Src) > 0 {
 		b = append(append(b, addr...), "saddr "...)
-		list(func() { b = joined(b, m.Src, appendPrefix) })
+		list(func() { b = joined(b, m.Src, appendAddresses) })
 	}
 	if len(m.Dst) > 0 {
 		b = append(append(b, addr...), "daddr "...)
-		list(func() { b = joined(b, m.Dst, appendPrefix) })
+		list(func() { b = joined(b, m.Dst, appendAddresses) })
 	}
 	if m.Family != plan.Any && len(m.Src)+len(m.Dst) == 0 && family == unix.NFPROTO_INET {
 		b = append(b, "meta nfproto "+[...]string{plan.IPv4: "ipv4", plan.IPv6: "ipv6"}[m.Family]+" "...)
@@ -138,7 +138,7 @@ func joined[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
 	return b
 }
 
-func appendPrefix(b []byte, p netip.Prefix) []byte {
+func appendAddresses(b []byte, p netip.Prefix) []byte {
 	if p.IsSingleIP() {
 		return p.Addr().AppendTo(b)
 	}
@@ -151,7 +151,7 @@ func appendInterval(b []byte, i interval, width int) []byte {
 		return plan.AppendPorts(b, portRanges([]interval{i})[0])
 	}
 	if p := prefixes([]interval{i}, width); len(p) == 1 {
-		return appendPrefix(b, p[0])
+		return appendAddresses(b, p[0])
 	}
 	return i.last.addr(width).AppendTo(append(i.first.addr(width).AppendTo(b), '-'))
 }

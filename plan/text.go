@@ -59,11 +59,11 @@ func (m Match) append(b []byte, limit int) []byte {
 	}
 	if len(m.Src) > 0 {
 		part("source ")
-		b = appendList(b, m.Src, limit, appendPrefix)
+		b = appendList(b, m.Src, limit, AppendPrefix)
 	}
 	if len(m.Dst) > 0 {
 		part("destination ")
-		b = appendList(b, m.Dst, limit, appendPrefix)
+		b = appendList(b, m.Dst, limit, AppendPrefix)
 	}
 	if len(m.UID) > 0 {
 		part("socket owner's uid ")
@@ -105,6 +105,9 @@ func AppendIDs(b []byte, r IDRange) []byte {
 	return appendRange(b, uint64(r.First), uint64(r.Last))
 }
 
+// AppendPrefix writes a prefix as "10.0.0.0/8".
+func AppendPrefix(b []byte, p netip.Prefix) []byte { return p.AppendTo(b) }
+
 func appendRange(b []byte, first, last uint64) []byte {
 	b = strconv.AppendUint(b, first, 10)
 	if first != last {
@@ -112,8 +115,6 @@ func appendRange(b []byte, first, last uint64) []byte {
 	}
 	return b
 }
-
-func appendPrefix(b []byte, p netip.Prefix) []byte { return p.AppendTo(b) }
 
 // Hash names the plan's meaning in 12 hexadecimal digits: equal plans have
 // equal hashes. Names and reasons do not count. It is FNV-1a: a name to compare

@@ -58,8 +58,8 @@ func (v Verdict) View() VerdictView {
 func (m Match) view() MatchView {
 	v := MatchView{
 		DestinationPorts: texts(m.DstPorts, AppendPorts),
-		Sources:          texts(m.Src, appendPrefix),
-		Destinations:     texts(m.Dst, appendPrefix),
+		Sources:          texts(m.Src, AppendPrefix),
+		Destinations:     texts(m.Dst, AppendPrefix),
 		UIDs:             texts(m.UID, AppendIDs),
 		GIDs:             texts(m.GID, AppendIDs),
 		OutInterface:     m.OutInterface,

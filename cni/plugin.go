@@ -60,6 +60,7 @@ func (c *call) rules(ns *netns.NS, cfg config.Config, idle bool) Rules {
 		Version:   c.Version,
 		Log:       c.log,
 		Idle:      idle,
+		Secure:    true,
 		NoteLevel: slog.LevelDebug, // the line on ADD has the reason
 	}
 	if c.open != nil {

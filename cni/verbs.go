@@ -10,6 +10,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 
 	"shunt/apply"
+	"shunt/config"
 	"shunt/netns"
 	"shunt/pods"
 )
@@ -85,8 +86,11 @@ func (c *call) simulate(ctx context.Context, rules Rules) error {
 
 // code returns the code of an error of the rules.
 func code(err error) uint {
-	if errors.Is(err, netns.ErrLocked) {
+	switch {
+	case errors.Is(err, netns.ErrLocked):
 		return types.ErrTryAgainLater
+	case config.IsInput(err): // more than the backend takes
+		return types.ErrInvalidNetworkConfig
 	}
 	return types.ErrInternal
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 
 	"shunt/apply"
+	"shunt/config"
 	"shunt/netns"
 	"shunt/netns/netnstest"
 )
@@ -116,6 +117,8 @@ func TestAFailedApplyIsAnErrorThatSaysEverything(t *testing.T) {
 		fails(t, types.ErrInternal, "pod emojivoto/web-5f", "add table: the kernel said no")
 	f = &fakeRules{err: fmt.Errorf("lock: %w", netns.ErrLocked)}
 	invoke(t, f.plugin(), podEnv("ADD", pod.Path), conf(injected())).fails(t, types.ErrTryAgainLater, "another shunt run holds the lock")
+	f = &fakeRules{err: &config.InputError{Err: fmt.Errorf("apply nat: more than 5000 rules in one chain")}}
+	invoke(t, f.plugin(), podEnv("ADD", pod.Path), conf(injected())).fails(t, types.ErrInvalidNetworkConfig, "more than 5000 rules")
 	f = &fakeRules{err: &apply.Unverified{Backend: "nftables", Diff: "-live\n+plan\n"}}
 	invoke(t, f.plugin(), podEnv("ADD", pod.Path), conf(injected())).
 		fails(t, types.ErrInternal, "verify", "-live\n+plan\n")

@@ -3,6 +3,7 @@ package conformance
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -235,6 +236,27 @@ func TestXtablesLockHeld(t *testing.T) {
 			if took := time.Since(start); took < time.Second || took > 10*time.Second {
 				t.Errorf("the error came after %v, 1 s was allowed", took)
 			}
+			live(t, s.ns).equals(t, old)
+		})
+	}
+}
+
+// TestTooManyRulesForIptables has a tenant ask for more uids than iptables takes
+// rules: the request is rejected, and nothing is touched.
+func TestTooManyRulesForIptables(t *testing.T) {
+	t.Parallel()
+	uids := make([]string, 5001)
+	for i := range uids {
+		uids[i] = strconv.Itoa(2 * i)
+	}
+	for _, v := range iptablesVariants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, v)
+			s.run("init", false)
+			old := live(t, s.ns)
+			s.command("init", false, "--skip-outbound-uids", strings.Join(uids, ",")).run(t, s.ns).
+				failed(t, 2, "chain PROXY_INIT_OUTPUT", "more than 5000 rules in one chain", "--backend nftables")
 			live(t, s.ns).equals(t, old)
 		})
 	}

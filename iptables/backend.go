@@ -7,9 +7,9 @@ package iptables
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/exec"
 	"time"
 
@@ -44,11 +44,27 @@ type Options struct {
 	// Where it holds none no command has to be started to find that out.
 	HasNAT func(plan.Family) (bool, error)
 
-	// Lookup finds a command by its name, nil: FindCommand.
+	// Timeout bounds each command, its wait for the lock included, as the
+	// context's deadline does. 0: 5 seconds more than WaitSeconds.
+	Timeout time.Duration
+
+	// Secure: whoever started the program is not trusted with what it may do.
+	// Commands are then looked for in the system's folders only, children get
+	// that PATH, and XTABLES_LOCKFILE and TMPDIR do not count. It is always so
+	// where the kernel says it (AT_SECURE in getauxval(3)), as of a binary with
+	// file capabilities.
+	Secure bool
+
+	// Lookup finds a command by its name, nil: FindCommand or, if Secure, a look
+	// into the system's folders.
 	Lookup func(name string) (path string, err error)
 
 	// Children, if not nil, gets every child process before it is started.
 	Children func(*exec.Cmd)
+
+	// Inherit are files that every child keeps open: a lock with flock(2) on one
+	// of them, whose holder dies, is then held until the last child has ended.
+	Inherit []*os.File
 
 	Log *slog.Logger // nil: none
 }
@@ -64,11 +80,23 @@ type Backend struct {
 
 var _ apply.Backend = (*Backend)(nil)
 
+// grace is how long a command may work, beyond its wait for the lock. A kill
+// loses nothing: a restore commits in one piece.
+const grace = 5 * time.Second
+
 // New returns a backend. In plain mode it finds out which variant the commands
 // are of, and may start one of them to ask; otherwise it looks for no command.
 func New(ctx context.Context, o Options) (*Backend, error) {
 	o.WaitSeconds = max(o.WaitSeconds, 1)
-	if o.Lookup == nil {
+	if o.Timeout == 0 {
+		o.Timeout = time.Duration(o.WaitSeconds)*time.Second + grace
+	}
+	o.Secure = o.Secure || atSecure()
+	switch {
+	case o.Lookup != nil:
+	case o.Secure:
+		o.Lookup = findSecure
+	default:
 		o.Lookup = FindCommand
 	}
 	if o.Log == nil {
@@ -237,10 +265,15 @@ func (b *Backend) own(s apply.Snapshot) (*snapshot, error) {
 
 // inUse returns an error that names the chains that were emptied and could not
 // be deleted, because somebody else's rules lead to them.
-func inUse(steps []step) error {
-	var errs []error
+func inUse(steps []step) (err error) {
 	for _, s := range steps {
-		errs = append(errs, s.inUse...)
+		for _, e := range s.inUse {
+			if err == nil {
+				err = e
+			} else {
+				err = fmt.Errorf("%w; %w", err, e)
+			}
+		}
 	}
-	return errors.Join(errs...)
+	return err
 }

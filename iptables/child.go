@@ -4,16 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"shunt/plan"
 )
-
-// grace is how long a child may work, beyond its wait for the lock, before it
-// is killed. A kill loses nothing: a restore commits in one piece.
-const grace = 10 * time.Second
 
 // complaintLimit is how much of a child's complaints is kept.
 const complaintLimit = 16 << 10
@@ -37,21 +37,26 @@ type child struct {
 	output io.Writer // nil: what it writes to standard output is a complaint, too
 }
 
+// waitDelay is how long a process that outlives the command may hold its output.
+const waitDelay = 500 * time.Millisecond
+
 // run runs a command to its end. Its error says what was run and what came
-// back.
+// back. The command gets a process group of its own, which is killed when its
+// time is over, and it dies with the calling thread. That signal does not reach
+// what the command itself starts, and the kernel drops it where the command's
+// file has capabilities (PR_SET_PDEATHSIG in prctl(2)): see Options.Inherit.
 func (b *Backend) run(ctx context.Context, c child) error {
 	name := commandName(b.opt.Mode, c.family, c.verb)
 	path, err := b.find(name)
 	if err != nil {
 		return err
 	}
-	limit := time.Duration(b.opt.WaitSeconds)*time.Second + grace
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("timed out after %v and was killed", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, b.opt.Timeout, fmt.Errorf("timed out after %v and was killed", b.opt.Timeout))
 	defer cancel()
 
 	cmd := exec.CommandContext(ctx, path, c.args...)
 	cmd.Args[0] = name
-	cmd.Env = append(environment(), c.env...)
+	cmd.Env = append(b.environment(), c.env...)
 	var said complaints
 	cmd.Stdout, cmd.Stderr = &said, &said // one pipe
 	if c.output != nil {
@@ -60,7 +65,15 @@ func (b *Backend) run(ctx context.Context, c child) error {
 	if c.input != "" {
 		cmd.Stdin = strings.NewReader(c.input)
 	}
-	cmd.WaitDelay = time.Second // a child of the child may hold them
+	cmd.WaitDelay = waitDelay
+	cmd.ExtraFiles = b.opt.Inherit
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error {
+		if err := unix.Kill(-cmd.Process.Pid, unix.SIGKILL); err != unix.ESRCH {
+			return err
+		}
+		return os.ErrProcessDone
+	}
 	if b.opt.Children != nil {
 		b.opt.Children(cmd)
 	}

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"shunt/plan"
 )
@@ -19,12 +22,38 @@ func FindCommand(name string) (string, error) {
 	if err == nil {
 		return path, nil
 	}
-	for dir := range strings.SplitSeq(commandDirs, ":") {
-		if path, err := exec.LookPath(dir + "/" + name); err == nil {
-			return path, nil
-		}
+	if path := findIn(commandDirs, name); path != "" {
+		return path, nil
 	}
 	return "", err
+}
+
+// secureDirs are where a command is looked for on behalf of somebody who may
+// not choose it; the last one is NixOS's.
+const secureDirs = "/usr/sbin:/sbin:/usr/bin:/bin:/run/current-system/sw/bin"
+
+func findSecure(name string) (string, error) {
+	if path := findIn(secureDirs, name); path != "" {
+		return path, nil
+	}
+	return "", fmt.Errorf("not found in %s", secureDirs)
+}
+
+func findIn(dirs, name string) string {
+	for dir := range strings.SplitSeq(dirs, ":") {
+		if path, err := exec.LookPath(dir + "/" + name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// atSecure reports whether the kernel started this program with privileges
+// that the one who started it does not have.
+func atSecure() bool {
+	const secure = 23 // AT_SECURE in the kernel's include/uapi/linux/auxvec.h
+	values, err := unix.Auxv()
+	return err != nil || slices.ContainsFunc(values, func(v [2]uintptr) bool { return v[0] == secure && v[1] != 0 })
 }
 
 // commandName returns the name of a command: verb is restore or save.
@@ -53,10 +82,12 @@ func (b *Backend) find(name string) (string, error) {
 }
 
 // environment is what every child gets: little, and messages in English.
-func environment() []string {
-	path := os.Getenv("PATH")
-	if path != "" {
-		path += ":"
+func (b *Backend) environment() []string {
+	path := commandDirs
+	if b.opt.Secure {
+		path = secureDirs
+	} else if set := os.Getenv("PATH"); set != "" {
+		path = set + ":" + path
 	}
-	return []string{"PATH=" + path + commandDirs, "LC_ALL=C"}
+	return []string{"PATH=" + path, "LC_ALL=C"}
 }

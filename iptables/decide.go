@@ -53,6 +53,9 @@ const ruleSize = 200
 // another, in one commit. What others have there keeps its order and counters:
 // jumps are deleted by what they say, never by their number.
 func script(from, to *table) (string, error) {
+	if err := checkSize(from, to); err != nil {
+		return "", err
+	}
 	if err := checkLines(from, to); err != nil {
 		return "", err
 	}
@@ -131,6 +134,19 @@ func appendJumps(t []byte, h hook, from, to []jump) []byte {
 		t = append(append(t, j.spec...), '\n')
 	}
 	return t
+}
+
+// checkSize refuses what was not read whole, or is planned too large.
+func checkSize(from, to *table) error {
+	for i, h := range hooks() {
+		if n := to.chains[i].many; n > 0 {
+			return fmt.Errorf("chain %s: %d rules: %w", h.chain, n, ErrTooManyRules)
+		}
+		if from.many[i] || to.many[i] {
+			return fmt.Errorf("chain %s: %w: more than %d of them lead to %s; flush it by hand", h.base, ErrTooLarge, MaxRules, h.chain)
+		}
+	}
+	return nil
 }
 
 // checkLines refuses rules that were read and cannot be written in one line: a

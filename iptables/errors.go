@@ -2,9 +2,16 @@ package iptables
 
 import (
 	"errors"
+	"fmt"
 
 	"shunt/apply"
+	"shunt/netns"
 )
+
+// MaxRules is the most rules that one chain of ours may have. A list of ports
+// takes a rule for each 15 ports or 7 ranges, one of subnets or ids a rule for
+// each.
+const MaxRules = 5000
 
 // What an error of this package can be, besides apply's sentinels and
 // fs.ErrPermission, which stands for the capabilities that are missing:
@@ -18,9 +25,9 @@ var (
 	// variants, so that they have no ID.
 	ErrMixedVariants = errors.New("the two must be of one variant")
 
-	// ErrXtablesLocked: another process held the xtables lock for all of the
-	// time that Options.WaitSeconds gives.
-	ErrXtablesLocked = errors.New("another process held the xtables lock")
+	// ErrXtablesLocked: another process held the xtables lock for as long as
+	// Options.WaitSeconds allows. Such an error is netns.ErrLocked as well.
+	ErrXtablesLocked error = xtablesLocked{}
 
 	// ErrLockFile: the file of the xtables lock cannot be opened.
 	ErrLockFile = errors.New("the file of the xtables lock cannot be opened")
@@ -29,8 +36,27 @@ var (
 	// allows in a user namespace (net.core.wmem_max).
 	ErrSocketBuffer = errors.New("the rules do not fit the socket buffer that is allowed in a user namespace, net.core.wmem_max")
 
+	// ErrTooManyRules: the plan takes more rules in one chain than MaxRules.
+	ErrTooManyRules = fmt.Errorf("more than %d rules in one chain, through which every new connection goes one by one", MaxRules)
+
+	// ErrTooLarge: what is live is larger than is read, and can neither be
+	// changed nor removed.
+	ErrTooLarge = errors.New("too many rules to read")
+
+	// ErrUserNamespace: the network namespace belongs to another user namespace
+	// than this process is in, as with a pod's hostUsers: false. The kernel then
+	// refuses rules that look at the socket's owner (owner_check in
+	// net/netfilter/xt_owner.c), whereas nf_tables' own can be had.
+	ErrUserNamespace = errors.New("the network namespace belongs to another user namespace, where the kernel refuses iptables rules about a socket's owner")
+
 	errNoReason = errors.New("the table cannot be had") // legacy restores do not say why
 )
+
+type xtablesLocked struct{}
+
+func (xtablesLocked) Error() string { return "another process held the xtables lock" }
+
+func (xtablesLocked) Is(target error) bool { return target == netns.ErrLocked }
 
 // missing is the error of a command that was not found.
 type missing struct{ error }

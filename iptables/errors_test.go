@@ -21,7 +21,7 @@ func TestExplainSaysWhatAFailureMeans(t *testing.T) {
 		{
 			name:   "lock held",
 			stderr: "Can't lock /run/xtables.lock: Resource temporarily unavailable\nAnother app is currently holding the xtables lock. Stopped waiting after 5s.\n",
-			is:     ErrXtablesLocked, says: "another process held the xtables lock for all of 5 s",
+			is:     ErrXtablesLocked, says: "another process held the xtables lock",
 		},
 		{
 			name:   "lock not to be opened",

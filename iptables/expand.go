@@ -12,27 +12,40 @@ import (
 // (XT_MULTI_PORTS in the kernel's include/uapi/linux/netfilter/xt_multiport.h).
 const slots = 15
 
-// appendPrimitive appends the rules of one family that together say what r
-// says: none if r is about addresses of the other family only.
-func appendPrimitive(dst []apply.Rule, r plan.Rule, fam plan.Family) []apply.Rule {
+// parts is a rule cut into what single rules of one family can say: every
+// combination of them is one.
+type parts struct {
+	rule       plan.Rule
+	ports      [][]plan.PortRange
+	src, dst   [][]netip.Prefix
+	uids, gids [][]plan.IDRange
+}
+
+// split cuts a rule. It has no parts if it is about the other family only.
+func split(r plan.Rule, fam plan.Family) parts {
 	m := r.Match
-	if m.Family != plan.Any && m.Family != fam {
-		return dst
-	}
 	src, srcOK := prefixes(m.Src, fam)
-	to, dstOK := prefixes(m.Dst, fam)
-	if !srcOK || !dstOK {
-		return dst
+	dst, dstOK := prefixes(m.Dst, fam)
+	if m.Family != plan.Any && m.Family != fam || !srcOK || !dstOK {
+		return parts{}
 	}
-	ports, uids, gids := chunks(m.DstPorts), singles(m.UID), singles(m.GID)
-	dst = slices.Grow(dst, len(ports)*len(src)*len(to)*len(uids)*len(gids))
-	one := r
-	one.Match.Family = fam
-	for _, one.Match.DstPorts = range ports {
-		for _, one.Match.Src = range src {
-			for _, one.Match.Dst = range to {
-				for _, one.Match.UID = range uids {
-					for _, one.Match.GID = range gids {
+	r.Match.Family = fam
+	return parts{r, chunks(m.DstPorts), src, dst, singles(m.UID), singles(m.GID)}
+}
+
+func (p parts) count() int {
+	return len(p.ports) * len(p.src) * len(p.dst) * len(p.uids) * len(p.gids)
+}
+
+// appendTo appends the rules that together say what the whole one says.
+func (p parts) appendTo(dst []apply.Rule) []apply.Rule {
+	dst = slices.Grow(dst, p.count())
+	one := p.rule
+	for _, one.Match.DstPorts = range p.ports {
+		for _, one.Match.Src = range p.src {
+			for _, one.Match.Dst = range p.dst {
+				for _, one.Match.UID = range p.uids {
+					for _, one.Match.GID = range p.gids {
 						dst = append(dst, apply.Rule{Rule: one})
 					}
 				}

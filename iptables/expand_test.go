@@ -101,7 +101,7 @@ func TestExpandSplitsRulesThatOneLineCannotSay(t *testing.T) {
 			}
 			for fam, want := range map[plan.Family][]string{plan.IPv4: test.v4, plan.IPv6: test.v6} {
 				got := []string{}
-				for _, r := range appendPrimitive(nil, test.rule, fam) {
+				for _, r := range split(test.rule, fam).appendTo(nil) {
 					got = append(got, lineOf(r))
 					if r.Match.Family != fam {
 						t.Errorf("family %v in a rule of %v", r.Match.Family, fam)

@@ -93,9 +93,10 @@ func (b *Backend) explain(f failure) error {
 	// cannot be done "line 4 failed" or "line 4: CHAIN_DEL failed".
 	refused := !said("Error occurred at line") &&
 		(strings.HasPrefix(line, "-D ") || strings.HasPrefix(line, "-X ") || strings.HasPrefix(line, "-I "))
+	owner := strings.Contains(line, "-m owner ") && said("Invalid argument") // owner_check in the kernel's net/netfilter/xt_owner.c
 	switch {
 	case said("holding the xtables lock"):
-		return meaning{f, ErrXtablesLocked, fmt.Sprintf("%v for all of %d s", ErrXtablesLocked, b.opt.WaitSeconds)}
+		return meaning{f, ErrXtablesLocked, ErrXtablesLocked.Error() + " for all of the time"}
 	case said("can't open lock file"):
 		return meaning{f, ErrLockFile, ErrLockFile.Error()}
 	case said("Permission denied", "Operation not permitted", "must be root"):
@@ -113,19 +114,24 @@ func (b *Backend) explain(f failure) error {
 		return meaning{f, ErrSocketBuffer, ErrSocketBuffer.Error()}
 	case refused:
 		return meaning{f, apply.ErrStale, "somebody else changed the table meanwhile"}
-	case strings.Contains(line, "-m owner ") && said("Invalid argument"): // owner_check in the kernel's net/netfilter/xt_owner.c
+	case (owner || line == "COMMIT" && strings.Contains(f.input, "-m owner ")) && foreignUserNamespace():
+		return meaning{f, ErrUserNamespace, ErrUserNamespace.Error()}
+	case owner:
 		return meaning{f, nil, "the id may not be mapped in the user namespace that owns the network namespace"}
 	case line == "COMMIT":
 		return meaning{f, nil, "the kernel refused the rules; a module may be missing (xt_REDIRECT, xt_multiport, xt_owner, xt_comment), or a uid or gid is not mapped in the user namespace; see dmesg"}
 	case said("nrecognized option", "nknown option", "invalid option"):
-		return meaning{f, apply.ErrNotSupported, "this needs iptables 1.6.2 or later" + version(f.path)}
+		return meaning{f, apply.ErrNotSupported, "this needs iptables 1.6.2 or later" + b.version(f.path)}
 	}
 	return f
 }
 
 // version says which version a command has, for an error's sake only: asking
 // costs a child process, which no run that works should pay for.
-func version(path string) string {
+func (b *Backend) version(path string) string {
+	if b.opt.Secure {
+		return "" // go-iptables gives the child all of our environment
+	}
 	t, err := goiptables.New(goiptables.Path(path))
 	if err != nil {
 		return ""

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 
 	"shunt/apply"
 	"shunt/plan"
@@ -74,7 +75,7 @@ func (b *Backend) restore(ctx context.Context, fam plan.Family, text string) err
 		}
 	}
 	b.opt.Log.Debug("commit", "family", fam.String(), "text", excerpt(text))
-	err := b.run(ctx, child{family: fam, verb: "restore", args: []string{"--noflush", "-w", strconv.Itoa(b.opt.WaitSeconds)}, env: env, input: text})
+	err := b.run(ctx, child{family: fam, verb: "restore", args: []string{"--noflush", "-w", strconv.Itoa(b.wait(ctx))}, env: env, input: text})
 	if errors.Is(err, errNoReason) {
 		// Legacy restores do not say why a table cannot be had; saves do.
 		if _, reason := b.ask(ctx, child{family: fam, verb: "save", args: []string{"-t", "nat"}}); reason != nil {
@@ -82,6 +83,16 @@ func (b *Backend) restore(ctx context.Context, fam plan.Family, text string) err
 		}
 	}
 	return err
+}
+
+// wait returns how many seconds a restore is to wait for the lock: so many that
+// it can still say that it waited in vain.
+func (b *Backend) wait(ctx context.Context) int {
+	left := b.opt.Timeout
+	if deadline, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(deadline))
+	}
+	return max(1, min(b.opt.WaitSeconds, int(left/time.Second)-1))
 }
 
 // excerptLimit bounds how much of a commit the log shows.

@@ -18,7 +18,10 @@ const lockVariable = "XTABLES_LOCKFILE"
 // other before they come here.
 func (b *Backend) lockFile() (path string, done func()) {
 	done = func() {}
-	if set := os.Getenv(lockVariable); set != "" {
+	dir := os.TempDir()
+	if b.opt.Secure {
+		dir = "/tmp"
+	} else if set := os.Getenv(lockVariable); set != "" {
 		return set, done
 	}
 	// The same call as the child's (xtables_lock in iptables/xshared.c).
@@ -27,7 +30,7 @@ func (b *Backend) lockFile() (path string, done func()) {
 		f.Close()
 		return "", done
 	}
-	own, ownErr := os.CreateTemp("", "shunt-xtables-*.lock")
+	own, ownErr := os.CreateTemp(dir, "shunt-xtables-*.lock")
 	if ownErr == nil {
 		own.Close()
 		b.opt.Log.Debug("the xtables lock cannot be opened, a lock of our own is used", "error", err, "lock", own.Name())

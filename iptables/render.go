@@ -41,7 +41,7 @@ func Render(mode string, want apply.Desired) string {
 // appendRendered writes one rule of the plan for one family or for both.
 func appendRendered(t []byte, name string, r plan.Rule, stamp apply.Stamp, ipv6 bool) []byte {
 	write := func(command string, fam plan.Family) {
-		c := chain{rules: appendPrimitive(nil, r, fam)}
+		c := chain{rules: split(r, fam).appendTo(nil)}
 		c.stamp(stamp)
 		t = c.append(t, command, name)
 	}

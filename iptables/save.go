@@ -109,11 +109,9 @@ func (r *saveReader) rule(line string) {
 	}
 	chain, spec, _ := strings.Cut(strings.TrimRight(rest, " "), " ") // 1.4 ends some lines with a blank
 	if i := ourChain(chain); i >= 0 {
-		c := &r.table.chains[i]
-		c.present = true
+		r.table.chains[i].present = true
 		if r.rules {
-			c.rules = append(c.rules, parseRule(spec, r.family, counter))
-			c.specs = append(c.specs, spec)
+			r.table.chains[i].read(spec, r.family, counter)
 		}
 		return
 	}
@@ -124,11 +122,26 @@ func (r *saveReader) rule(line string) {
 	target := leadsTo(spec)
 	switch {
 	case target < 0:
+	case base >= 0 && len(r.table.jumps[base]) == MaxRules:
+		r.table.many[base] = true
 	case base >= 0:
 		j := jump{parseRule(spec, r.family, counter), spec, r.position[base]}
 		r.table.jumps[base] = append(r.table.jumps[base], j)
 	case len(r.table.foreign[target]) < foreignLimit:
 		r.table.foreign[target] = append(r.table.foreign[target], line)
+	}
+}
+
+// read adds a rule that was read, or forgets all if there are too many.
+func (c *chain) read(spec string, fam plan.Family, counter *apply.Counter) {
+	switch {
+	case c.many > 0:
+		c.many++
+	case len(c.rules) == MaxRules:
+		c.rules, c.specs, c.many = nil, nil, MaxRules+1
+	default:
+		c.rules = append(c.rules, parseRule(spec, fam, counter))
+		c.specs = append(c.specs, spec)
 	}
 }
 

@@ -31,7 +31,8 @@ type tables [2]*table
 type table struct {
 	chains  [2]chain    // of each hook
 	jumps   [2][]jump   // in each hook's base chain, in order
-	foreign [2][]string // rules of others that lead to each hook's chain
+	many    [2]bool     // there are more jumps than those
+	foreign [2][]string // rules of others that lead to each hook's chain, the first few
 }
 
 // chain is one of our chains.
@@ -39,6 +40,7 @@ type chain struct {
 	present bool
 	rules   []apply.Rule
 	specs   []string // its rules as iptables-save prints them after "-A CHAIN "; none in a planned chain
+	many    int      // how many rules it has, if they are too many: then rules and specs have none
 }
 
 // jump is a rule in a base chain that leads to one of our chains.
@@ -62,15 +64,29 @@ func planned(want apply.Desired) tables {
 		for k, rules := range [2][]plan.Rule{p.Inbound, p.Outbound} {
 			c := &t.chains[k]
 			c.present = true
-			for _, r := range rules {
-				c.rules = appendPrimitive(c.rules, r, fam)
-			}
+			c.add(rules, fam)
 			c.stamp(want.Stamp)
 			r := jumpRule(hooks()[k], fam)
 			t.jumps[k] = []jump{{rule: r, spec: lineOf(r)}}
 		}
 	}
 	return out
+}
+
+// add adds planned rules.
+func (c *chain) add(rules []plan.Rule, fam plan.Family) {
+	all, n := make([]parts, len(rules)), 0
+	for i, r := range rules {
+		all[i] = split(r, fam)
+		n += all[i].count()
+	}
+	if n > MaxRules {
+		c.many = n
+		return
+	}
+	for _, p := range all {
+		c.rules = p.appendTo(c.rules)
+	}
 }
 
 // stamp gives the last rule a stamp, as it is read back.
@@ -106,15 +122,23 @@ func (t *table) sections(fam plan.Family) []apply.Section {
 			for n, j := range t.jumps[i] {
 				rules[n] = j.rule
 			}
-			s = append(s, apply.Section{Place: place(h.base), Hook: h.hook, Rules: rules})
+			s = append(s, apply.Section{Place: place(h.base), Hook: h.hook, Rules: rules, Stray: tooLarge(t.many[i], len(rules))})
 		}
 	}
 	for i, h := range hooks() {
 		if c := t.chains[i]; c.present {
-			s = append(s, apply.Section{Place: place(h.chain), Rules: c.rules})
+			s = append(s, apply.Section{Place: place(h.chain), Rules: c.rules, Stray: tooLarge(c.many > 0, MaxRules)})
 		}
 	}
 	return s
+}
+
+// tooLarge is what stands for rules that were not kept.
+func tooLarge(many bool, n int) []string {
+	if !many {
+		return nil
+	}
+	return []string{fmt.Sprintf("more than %d rules: too many to compare", n)}
 }
 
 // equal reports whether two tables hold the same rules of ours.

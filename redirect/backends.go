@@ -45,6 +45,7 @@ func (b *backends) iptables(ctx context.Context, mode string, leftovers bool) (*
 		NoIPv6:      !b.cfg.IPv6,
 		WaitSeconds: b.lockWait(),
 		HasNAT:      b.hasNAT,
+		Secure:      b.opt.Secure,
 		Children:    passCaps,
 		Log:         b.opt.Log,
 	})

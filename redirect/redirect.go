@@ -12,6 +12,7 @@ import (
 
 	"shunt/apply"
 	"shunt/config"
+	"shunt/iptables"
 	"shunt/netns"
 	"shunt/plan"
 )
@@ -34,6 +35,10 @@ type Options struct {
 	// Idle says that nothing connects in the namespace yet, as during a CNI
 	// ADD: new rules then take one commit less.
 	Idle bool
+
+	// Secure: commands are looked for in the system's folders only, and nothing
+	// of the environment reaches them, as for a plugin.
+	Secure bool
 
 	// Thorough looks for legacy iptables rules even where looking creates the
 	// table, because nothing else tells whether there are any.
@@ -69,6 +74,9 @@ func Open(ns *netns.NS, cfg config.Config, o Options) *Rules {
 func (r *Rules) Apply(ctx context.Context) (res apply.Result, err error) {
 	err = r.locked(ctx, func(e *apply.Engine) (changed bool, err error) {
 		res, err = e.Apply(ctx, r.plan)
+		if errors.Is(err, iptables.ErrTooManyRules) {
+			err = &config.InputError{Err: err}
+		}
 		if err != nil {
 			return res.Commits > 0, err
 		}

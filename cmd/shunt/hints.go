@@ -18,6 +18,10 @@ func message(err error) string {
 		{errors.Is(err, iptables.ErrMissingCommand), "install the iptables package, or use --backend nftables, which needs no commands"},
 		{errors.Is(err, iptables.ErrIncompatible), "remove those rules, or use --backend nftables"},
 		{errors.Is(err, iptables.ErrXtablesLocked), "find the process (fuser /run/xtables.lock), or wait longer with --lock-timeout"},
+		{errors.Is(err, iptables.ErrLockFile), "mount a writable directory at /run"},
+		{errors.Is(err, iptables.ErrMixedVariants), "choose one with --iptables-mode legacy or nft, or use --backend nftables"},
+		{errors.Is(err, iptables.ErrTooManyRules), "use fewer entries, or --backend nftables, which takes lists as sets"},
+		{errors.Is(err, iptables.ErrUserNamespace), "use --backend nftables"},
 		{errors.Is(err, iptables.ErrSocketBuffer), "raise net.core.wmem_max on the host, use fewer ports and subnets, or --iptables-mode legacy"},
 	} {
 		if h.meant {

@@ -93,6 +93,7 @@ func load(dir string) (*libcni.NetworkConfigList, error) {
 	if err != nil {
 		return nil, err
 	}
+	//lint:ignore SA1019 runtimes still read such files, and read them with this
 	return libcni.ConfListFromConf(conf)
 }
 

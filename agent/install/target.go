@@ -59,6 +59,7 @@ func (c *Candidate) parse(ours []string) error {
 	} else {
 		var single *libcni.PluginConfig
 		if single, err = libcni.NetworkPluginConfFromBytes(c.data); err == nil {
+			//lint:ignore SA1019 runtimes still read such files, and read them with this
 			list, err = libcni.ConfListFromConf(single)
 		}
 	}

@@ -1,3 +1,50 @@
+{{- /*
+The settings of the agent, as variables and not as flags: so they count for
+"kubectl exec … -- /shunt-agent status" too.
+*/ -}}
+{{- define "shunt.env" -}}
+{{- $s := .Values.shunt -}}
+{{- range $name, $key := dict "DEST_CNI_NET_DIR" "dest_cni_net_dir" "DEST_CNI_BIN_DIR" "dest_cni_bin_dir" "CNI_NETWORK_CONFIG" "cni_network_config" -}}
+- name: {{ $name }}
+  valueFrom:
+    configMapKeyRef:
+      name: linkerd-cni-config
+      key: {{ $key }}
+{{ end -}}
+- name: SHUNT_AGENT_NODE
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+{{- $level := dict "trace" "debug" "warning" "warn" "fatal" "error" "panic" "error" -}}
+{{- $settings := dict
+  "MODE" $s.mode
+  "CONF_NAME" $s.confName
+  "DAEMONSET" "linkerd-cni"
+  "ON_TERM" $s.onTerm
+  "FACTS" $s.facts
+  "REPAIR" $s.repair
+  "EVICT" $s.evict
+  "HEALTH_ADDR" (printf "127.0.0.1:%v" $s.healthPort)
+  "METRICS_ADDR" ($s.metrics.enabled | ternary (printf ":%v" $s.metrics.port) "")
+  "LOG_FORMAT" $s.logFormat
+  "LOG_LEVEL" (get $level .Values.logLevel | default .Values.logLevel)
+-}}
+{{- range $name, $value := $settings }}
+{{- with toString $value }}
+- name: SHUNT_AGENT_{{ $name }}
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- with $s.apiServer }}
+{{- if .host }}
+- name: KUBERNETES_SERVICE_HOST
+  value: {{ .host | quote }}
+- name: KUBERNETES_SERVICE_PORT
+  value: {{ .port | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- /* What the agent may do on the node: write files that are root's, and, to repair, enter pods' network namespaces. */ -}}
 {{- define "shunt.securityContext" -}}
 runAsUser: 0

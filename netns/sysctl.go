@@ -19,12 +19,28 @@ func WriteSysctl(name, value string) error {
 	if !strings.HasPrefix(name, "net.") || strings.ContainsRune(name, '/') || strings.Contains(name, "..") {
 		return fmt.Errorf("set sysctl %q: not the name of a network setting such as net.ipv4.ip_forward", name)
 	}
-	err := writeFile("/proc/sys/"+strings.ReplaceAll(name, ".", "/"), value)
+	err := writeFile(sysctlPath(name), value)
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("set sysctl %s to %s: %w%s", name, value, err, sysctlHint(name, err))
 }
+
+// CheckSysctl returns the error that WriteSysctl would return because the
+// setting cannot be opened for writing. One that does not exist passes: it may
+// come with a kernel module that something loads in between.
+func CheckSysctl(name string) error {
+	f, err := os.OpenFile(sysctlPath(name), os.O_WRONLY, 0)
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	}
+	return fmt.Errorf("set sysctl %s: %w%s", name, err, sysctlHint(name, err))
+}
+
+func sysctlPath(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
 
 // writeFile writes value in one write to a file that is there: os.WriteFile
 // would try to create it, which hides a missing setting behind EACCES.

@@ -73,6 +73,9 @@ func Open(ns *netns.NS, cfg config.Config, o Options) *Rules {
 // error is Untouched if nothing was changed.
 func (r *Rules) Apply(ctx context.Context) (res apply.Result, err error) {
 	err = r.locked(ctx, func(e *apply.Engine) (changed bool, err error) {
+		if err := checkCloseWait(r.cfg.CloseWait); err != nil {
+			return false, err
+		}
 		res, err = e.Apply(ctx, r.plan)
 		if errors.Is(err, iptables.ErrTooManyRules) {
 			err = &config.InputError{Err: err}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"shunt/config"
 	"shunt/iptables"
@@ -66,7 +67,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // input, no such namespace, a missing capability or command.
 func rejected(err error) bool {
 	return config.IsInput(err) || redirect.IsUntouched(err) &&
-		(errors.Is(err, fs.ErrPermission) || errors.Is(err, iptables.ErrMissingCommand) || errors.Is(err, fs.ErrNotExist) ||
+		(errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, iptables.ErrMissingCommand) || errors.Is(err, fs.ErrNotExist) ||
 			errors.Is(err, netns.ErrNotNamespace))
 }
 

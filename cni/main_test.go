@@ -74,6 +74,11 @@ func (f *fakeRules) Compare(ctx context.Context) (apply.Comparison, error) {
 	return f.cmp, f.err
 }
 
+func (f *fakeRules) Usable(ctx context.Context) (string, error) {
+	f.call(ctx, "usable")
+	return "nftables", f.err
+}
+
 func (f *fakeRules) Clear(ctx context.Context) (int, []apply.ID, error) {
 	f.call(ctx, "clear")
 	return 1, []apply.ID{apply.NFTables}, f.err

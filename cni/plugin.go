@@ -51,6 +51,8 @@ type Rules interface {
 	// Clear removes whatever shunt owns in the namespace, and returns the
 	// number of commits and the backends that had something.
 	Clear(ctx context.Context) (commits int, cleared []apply.ID, err error)
+	// Usable says which backend could be used, and writes nothing.
+	Usable(ctx context.Context) (backend string, err error)
 }
 
 // rules returns the rules of a validated configuration in a pod's namespace,

@@ -3,53 +3,36 @@ package cni
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"log/slog"
 
 	"github.com/containernetworking/cni/pkg/types"
-	"golang.org/x/sys/unix"
 
 	"shunt/netns"
 	"shunt/pods"
 )
 
-// status says whether an ADD of a meshed pod would work on this node: it
-// applies the rules in a network namespace that nobody else has, and that is
-// gone afterwards.
+// status says whether this node has what an ADD of a meshed pod needs: a usable
+// configuration and a backend. It only reads, because runtimes ask all the time
+// (containerd at every status call of the kubelet, which takes a failure for a
+// node that is not ready), and it asks nobody else.
 func status(ctx context.Context, c *call) error {
+	log := c.log
+	c.log = slog.New(slog.DiscardHandler) // the same warnings again and again
+	defer func() { c.log = log }()
 	cfg, err := c.podConfig(pods.Facts{})
 	if err != nil {
 		return err
 	}
-	err = c.throwaway(func(ns *netns.NS) error {
-		res, err := c.rules(ns, cfg, true).Apply(ctx)
-		if err == nil {
-			c.log.Debug("status", "backend", res.Backend, "reason", res.Reason, c.took())
-		}
-		return err
-	})
+	ns, err := netns.Current()
 	if err != nil {
-		return c.fail(types.ErrPluginNotAvailable, fmt.Errorf("try the rules in a namespace of their own: %w", err),
+		return c.fail(types.ErrInternal, err, "")
+	}
+	defer ns.Close()
+	backend, err := c.rules(ns, cfg, false).Usable(ctx)
+	if err != nil {
+		return c.fail(types.ErrPluginNotAvailable, fmt.Errorf("look for a backend: %w", err),
 			"no meshed pod can be started on this node until this is mended")
 	}
+	log.Debug("status", "backend", backend, c.took())
 	return nil
-}
-
-// throwaway calls f on a thread in a new network namespace. Both end with it.
-func (c *call) throwaway(f func(*netns.NS) error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked
-		done <- c.guarded(func() error {
-			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("make a network namespace: %w (this needs CAP_SYS_ADMIN)", err)
-			}
-			ns, err := netns.Current()
-			if err != nil {
-				return err
-			}
-			defer ns.Close()
-			return f(ns)
-		})
-	}()
-	return <-done
 }

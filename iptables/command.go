@@ -81,6 +81,22 @@ func (b *Backend) find(name string) (string, error) {
 	return "", fmt.Errorf("find %s: %w", name, missing{err})
 }
 
+// Installed returns an error that wraps apply.ErrNotSupported unless the commands
+// that Apply runs can be found.
+func (b *Backend) Installed() error {
+	for _, fam := range families() {
+		for _, verb := range []string{"save", "restore"} {
+			if fam == plan.IPv6 && b.opt.NoIPv6 {
+				continue
+			}
+			if _, err := b.find(commandName(b.opt.Mode, fam, verb)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // environment is what every child gets: little, and messages in English.
 func (b *Backend) environment() []string {
 	path := commandDirs

@@ -438,3 +438,20 @@ func TestStampsReadAsTheyAreWritten(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// A plan that leaves IPv6 alone, in a namespace that has IPv6: the caller knows
+// how to tell people.
+func TestIPv6ThatIsOffAndThatThePodHas(t *testing.T) {
+	t.Parallel()
+	for _, has := range []bool{true, false} {
+		b := &Fake{Label: "a"}
+		e, _ := engine(has, b)
+		res, err := e.Apply(context.Background(), plan.Build(config.Standard()))
+		if err != nil || res.Bypassed != has {
+			t.Errorf("with an IPv6 address %t: bypassed %t, %v", has, res.Bypassed, err)
+		}
+		if res, err = e.Apply(context.Background(), standard()); err != nil || res.Bypassed {
+			t.Errorf("rules that cover IPv6: bypassed %t, %v", res.Bypassed, err)
+		}
+	}
+}

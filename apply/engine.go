@@ -59,6 +59,7 @@ type Result struct {
 	Replaced bool   // there were rules of ours before
 	Removed  []ID   // other owners whose rules were removed
 	IPv6     bool   // the live rules cover IPv6
+	Bypassed bool   // they do not because the plan leaves IPv6 alone, and the namespace has an IPv6 address
 }
 
 // Apply makes the plan live with the first candidate that can, verifies it,
@@ -89,6 +90,11 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 			res.Removed = append(res.Removed, o.ID())
 			res.Changed = true
 			e.Log.Info("removed rules left by another backend", "backend", o.ID())
+		}
+	}
+	if !p.IPv6 {
+		if res.Bypassed, err = e.HasGlobalIPv6(); err != nil {
+			e.Log.Warn("it is not known whether the namespace has an IPv6 address, whose connections would bypass the proxy", "error", err)
 		}
 	}
 	return res, nil

@@ -56,6 +56,9 @@ func (c *call) setUp(ctx context.Context, facts pods.Facts) error {
 		}
 		c.log.Info("add", "decision", meshed, "backend", res.Backend, "reason", res.Reason,
 			"changed", res.Changed, "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6, c.took())
+		if res.Bypassed {
+			c.log.Warn(`ipv6 is off, and the pod has an IPv6 address: its IPv6 connections bypass the proxy; set "ipv6" to true in the network configuration if the proxy listens on IPv6 (in Linkerd's charts: disableIPv6 is false)`)
+		}
 		return nil
 	})
 }

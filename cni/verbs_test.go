@@ -41,6 +41,18 @@ func TestAddAppliesTheRulesOfAMeshedPod(t *testing.T) {
 	}
 }
 
+func TestAddWarnsOfIPv6ThatBypassesTheProxy(t *testing.T) {
+	t.Parallel()
+	for _, bypassed := range []bool{true, false} {
+		f := &fakeRules{result: apply.Result{Backend: "nftables", Bypassed: bypassed}}
+		o := invoke(t, f.plugin(), podEnv("ADD", netnstest.New(t).Path), conf(chart, injected()))
+		o.ok(t)
+		if warned := strings.Contains(o.stderr, "its IPv6 connections bypass the proxy"); warned != bypassed {
+			t.Errorf("bypassed: %t, and the log is\n%s", bypassed, o.stderr)
+		}
+	}
+}
+
 func TestAddLeavesOthersAlone(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -81,6 +81,10 @@ func (r *initRun) run(ctx context.Context) error {
 		"backend", res.Backend, "reason", res.Reason,
 		"result", initResult(res), "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6,
 		"plan", rules.PlanHash(), "took", time.Since(start).Round(10*time.Microsecond).String())
+	if res.Bypassed {
+		req.log.Warn("IPv6 is off (" + string(req.cfg.Sources.Of("ipv6")) + "), and the pod has an IPv6 address: its IPv6 connections bypass the proxy; " +
+			"give --ipv6 if the proxy listens on IPv6 (in Linkerd's charts: disableIPv6 is false)")
+	}
 	return nil
 }
 

@@ -50,11 +50,11 @@ func (c *Config) apply(settings []Setting, layers ...layer) error {
 	for i, s := range settings {
 		var highest []Value
 		for _, l := range slices.Backward(layers) {
-			unused := *c
 			switch {
 			case highest == nil:
 				highest = l[i]
 			case len(l[i]) > 0:
+				unused := *c
 				if err := s.Set(&unused, l[i]...); err != nil {
 					return err
 				}

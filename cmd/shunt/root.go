@@ -80,7 +80,7 @@ func newRoot(s *system) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "shunt",
 		Short: "shunt redirects a pod's TCP traffic through its sidecar proxy",
-		Long:  rootHelp(),
+		Long:  rootHelp,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -163,13 +163,10 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	})
 }
 
-func rootHelp() string {
-	var b strings.Builder
-	b.WriteString(`shunt redirects a pod's TCP traffic through its sidecar proxy: it computes one
+const rootHelp = `shunt redirects a pod's TCP traffic through its sidecar proxy: it computes one
 set of rules from flags and files, and holds it in the pod's network namespace
 with nftables or iptables.
-`)
-	b.WriteString(`
+
 Examples:
   shunt plan -o table                              the standard rules, explained
   shunt plan --skip-outbound-ports 3306,5432       rules text, for nft -f
@@ -180,10 +177,7 @@ Examples:
   shunt diff --netns /run/netns/pod1               what differs from the plan
   shunt clear --netns /run/netns/pod1              remove everything of shunt's
   shunt version                                    which shunt this is
-  source <(shunt completion bash)                  flags and verbs with the tab key
-`)
-	return strings.TrimSuffix(b.String(), "\n")
-}
+  source <(shunt completion bash)                  flags and verbs with the tab key`
 
 // hidden leaves flags out of --help.
 func hidden(fs *pflag.FlagSet, names ...string) {

@@ -200,7 +200,7 @@ func newEngine(t testing.TB, ns *netnstest.NS) *engine {
 	t.Helper()
 	var nft *nftables.Backend
 	err := ns.Do(func() (err error) {
-		nft, err = nftables.Open()
+		nft, err = nftables.Open(nftables.Options{Settle: netns.Settle})
 		return err
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"shunt/apply"
 	"shunt/iptables"
+	"shunt/netns"
 	"shunt/netns/netnstest"
 	"shunt/nftables"
 )
@@ -35,7 +36,7 @@ func live(t testing.TB, ns *netnstest.NS) snapshot {
 }
 
 func readLive() (snapshot, error) {
-	nft, err := nftables.Open()
+	nft, err := nftables.Open(nftables.Options{Settle: netns.Settle})
 	if err != nil {
 		return nil, err
 	}

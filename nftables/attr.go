@@ -79,8 +79,8 @@ func (a *attrs) fail(what string) error {
 	return fmt.Errorf("decode %s: %w", what, a.err)
 }
 
-// stringAttr appends one string attribute, zero-terminated and padded.
-func stringAttr(b []byte, kind uint16, s string) []byte {
+// appendString appends a string attribute, zero-terminated and padded.
+func appendString(b []byte, kind uint16, s string) []byte {
 	size := attrHeader + len(s) + 1
 	b = binary.NativeEndian.AppendUint16(b, uint16(size))
 	b = binary.NativeEndian.AppendUint16(b, kind)

@@ -1,13 +1,17 @@
-// Package nftables holds shunt's rules in native nftables, over netlink: a
-// table of its own with two base chains and a named interval set for each
-// list. It works in the calling thread's network namespace, needs no program
-// beside the kernel, and changes no table but its own.
+// Package nftables holds shunt's rules in native nftables, over netlink: a table
+// of its own with two base chains and a named interval set for each list. It
+// needs no program beside the kernel, and changes no table but its own.
+//
+// The way down is one line: a snapshot (read.go) and a plan in the shape of a
+// table (shape.go) become transactions (decide.go), these become bytes
+// (encode.go), and the kernel carries them out (commit.go).
 package nftables
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"golang.org/x/sys/unix"
 
@@ -15,29 +19,50 @@ import (
 	"shunt/plan"
 )
 
-// Backend applies plans in one network namespace. It must be used from the
-// thread that opened it, or any other in the same namespace, and by one
-// goroutine at a time.
-type Backend struct {
+// Options are what a backend needs to know.
+type Options struct {
+	// Settle returns when the packets have left that were on their way through
+	// the rules when it was called. It is called before rules are deleted whose
+	// place others took. It must be given.
+	Settle func()
+
 	// Idle says that nothing connects in the namespace yet, as during a CNI
-	// ADD. What is new then takes one commit instead of two: that its rules
-	// may act for a moment before its sets are filled harms no connection.
+	// ADD. What is new then takes one commit instead of two: that its rules act
+	// for a moment before its sets are filled harms no connection.
 	Idle bool
 
-	sock *socket
-	live live // what is being changed
-
-	inParts bool   // the socket takes no large batch
-	stamp   string // of what is being written
+	// Log gets each transaction at level debug; nil: nothing is logged.
+	Log *slog.Logger
 }
 
-// Open returns a backend for the calling thread's network namespace.
-func Open() (*Backend, error) {
-	s, err := dial()
-	if err != nil {
-		return nil, explain("open nftables", err)
+// Backend applies plans in one network namespace: that of the thread that opened
+// it. It is used from that thread, or another in the same namespace, by one
+// goroutine at a time. It remembers nothing of the rules.
+type Backend struct {
+	sock   *socket
+	log    *slog.Logger
+	idle   bool
+	settle func()
+}
+
+// Open returns a backend for the calling thread's network namespace. Its error
+// wraps apply.ErrNotSupported if the kernel has no nf_tables.
+func Open(o Options) (*Backend, error) {
+	if o.Settle == nil {
+		return nil, errors.New("open nftables: no function that waits for packets in flight")
 	}
-	return &Backend{sock: s}, nil
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := dial()
+	if err == nil {
+		_, err = s.generation(context.Background())
+	}
+	if err != nil {
+		s.close()
+		return nil, openError(err)
+	}
+	return &Backend{sock: s, log: o.Log, idle: o.Idle, settle: o.Settle}, nil
 }
 
 // Close releases the backend's socket. The rules stay.
@@ -49,138 +74,105 @@ func (b *Backend) ID() apply.ID { return apply.NFTables }
 // Line returns one rule as nft writes it, without its counter.
 func (b *Backend) Line(r apply.Rule) string { return Line(r) }
 
-// tableFor returns the table that the plan stands in. With IPv6 off it has
-// the family ip, so that IPv6 packets never meet it.
-func tableFor(p plan.Plan) tableID {
-	if p.IPv6 {
-		return tableID{unix.NFPROTO_INET, tableName}
-	}
-	return tableID{unix.NFPROTO_IPV4, tableName}
-}
-
 // Expand returns the plan in this backend's shape.
 func (b *Backend) Expand(p plan.Plan) apply.State {
-	rs := shape(p, tableFor(p))
-	return apply.State{Sections: []apply.Section{
-		rs.section(inboundChain, rs.in),
-		rs.section(outboundChain, rs.out),
-	}}
+	rs := shape(p)
+	return rs.state()
 }
 
-func (rs ruleset) section(chain string, rules []kernelRule) apply.Section {
-	s := apply.Section{Place: rs.table.place(chain), Hook: hookOf(wantHook(chain)), Spec: wantSpec(chain)}
-	for _, r := range rules {
-		s.Rules = append(s.Rules, apply.Rule{Rule: r.Rule})
-	}
-	return s
-}
-
-// Read returns what the kernel holds of ours.
-func (b *Backend) Read(context.Context) (apply.Snapshot, error) {
-	l, err := b.sock.read()
+// Read returns what the kernel holds of ours. Of a table that holds more than
+// any plan needs it says only that. It is bounded by the context, and by ten
+// seconds.
+func (b *Backend) Read(ctx context.Context) (apply.Snapshot, error) {
+	s, err := b.read(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	return l, nil
+	return s, nil
 }
 
-// Find returns which tables of ours there are, without their content.
-func (b *Backend) Find(context.Context) (apply.Snapshot, error) {
-	l, err := b.sock.find()
+// Find returns which tables of ours there are, and looks into none.
+func (b *Backend) Find(ctx context.Context) (apply.Snapshot, error) {
+	s, err := b.read(ctx, false)
 	if err != nil {
 		return nil, err
 	}
-	return l, nil
+	return s, nil
 }
 
-// State describes what is live: the two chains of each table of ours, and
-// what else is in it, one line each.
-func (l live) State() apply.State {
-	var s apply.State
-	for _, t := range l.tables {
-		if stray, unused := t.strays(); len(stray)+len(unused) > 0 {
-			s.Sections = append(s.Sections, apply.Section{Place: t.place(""), Stray: stray, Unused: unused})
-		}
-		for _, name := range []string{inboundChain, outboundChain} {
-			if c := t.chain(name); c != nil {
-				s.Sections = append(s.Sections, apply.Section{Place: t.place(name), Hook: c.hook, Spec: c.spec, Rules: c.rules})
+func (b *Backend) read(ctx context.Context, whole bool) (*snapshot, error) {
+	s := &snapshot{by: b, whole: whole}
+	gen, err := b.sock.consistent(ctx, func(ctx context.Context) (err error) {
+		s.tables, err = b.sock.tables(ctx, isOurs)
+		for i := range s.tables {
+			if err == nil && whole {
+				err = b.sock.content(ctx, &s.tables[i])
 			}
 		}
-	}
-	return s
+		return err
+	})
+	s.gen = gen
+	return s, err
 }
 
-// strays lists what is in a table of ours and should not be: the table of a run
-// that was killed, a dormant table, foreign chains, foreign sets; and what is
-// unused, the sets that no rule reads.
-func (t liveTable) strays() (stray, unused []string) {
-	if t.name == spareName {
-		stray = append(stray, "table left by an interrupted run")
-	}
-	if t.flags != 0 {
-		stray = append(stray, fmt.Sprintf("flags %#x (1 is dormant: its rules do not act)", t.flags))
-	}
-	if len(t.chains) == 0 {
-		stray = append(stray, "no chains")
-	}
-	for _, c := range t.chains {
-		if c.name != inboundChain && c.name != outboundChain {
-			stray = append(stray, "chain "+c.name)
-		}
-	}
-	for _, s := range t.sets {
-		if s.odd != "" {
-			stray = append(stray, "set "+s.name+": "+s.odd)
-		} else if !s.read {
-			unused = append(unused, "set "+s.name+", which no rule reads")
-		}
-	}
-	return stray, unused
-}
+// maxRanges is how many ranges a list can have: a tenant writes it, and the
+// kernel takes time for each.
+const maxRanges = 65536
 
-// take makes a snapshot what is being changed.
-func (b *Backend) take(s apply.Snapshot) error {
-	l, ok := s.(live)
-	if !ok || l.gen == 0 { // the kernel does not check a generation of 0
-		return apply.ErrNoSnapshot
+// Apply replaces what the snapshot has by what is wanted.
+//
+// In a user namespace a batch may be too large for the socket, which the kernel
+// says before it looks at it. Then the rules are read again, and lists are
+// filled in parts.
+func (b *Backend) Apply(ctx context.Context, s apply.Snapshot, want apply.Desired) (commits int, err error) {
+	have, err := b.own(s, "apply the rules")
+	if err != nil {
+		return 0, err
 	}
-	b.live = l
-	return nil
+	if !have.whole {
+		return 0, fmt.Errorf("apply the rules: %w: it says where rules are and not which", apply.ErrNoSnapshot)
+	}
+	rules := shape(want.Plan)
+	for _, set := range rules.sets {
+		if len(set.elems) > maxRanges {
+			return 0, fmt.Errorf("apply the rules: %w: list %s has %d, at most %d are allowed", ErrTooMany, set.name, len(set.elems), maxRanges)
+		}
+	}
+	commits, err = b.send(ctx, have.gen, decide(have.tables, rules, want.Stamp.String(), limits{idle: b.idle}))
+	if !errors.Is(err, unix.EMSGSIZE) {
+		return commits, err
+	}
+	if have, err = b.read(ctx, true); err != nil {
+		return commits, err
+	}
+	n, err := b.send(ctx, have.gen, decide(have.tables, rules, want.Stamp.String(), limits{parts: true}))
+	return commits + n, err
 }
 
 // Clear deletes the tables that the snapshot has, in one commit.
-func (b *Backend) Clear(_ context.Context, s apply.Snapshot) (commits int, err error) {
-	if err := b.take(s); err != nil || len(b.live.tables) == 0 {
+func (b *Backend) Clear(ctx context.Context, s apply.Snapshot) (commits int, err error) {
+	have, err := b.own(s, "delete shunt's nftables tables")
+	if err != nil || len(have.tables) == 0 {
 		return 0, err
 	}
-	return b.commit("delete shunt's nftables tables", func(x *batch) {
-		for _, t := range b.live.tables {
-			x.delTable(t.tableID)
-		}
-	})
+	t := transaction{doing: "delete shunt's nftables tables"}
+	for _, table := range have.tables {
+		t.ops = append(t.ops, delTable{table.tableID})
+	}
+	return b.send(ctx, have.gen, []transaction{t})
 }
 
-// commit sends one batch, valid only at the generation that was read, and
-// moves that generation on by one: the kernel counts commits. It returns the
-// number of commits made.
-func (b *Backend) commit(doing string, fill func(*batch)) (int, error) {
-	x := newBatch(b.live.gen)
-	fill(x)
-	err := x.err
-	if err == nil {
-		err = b.sock.commit(x)
+// own returns the snapshot if this backend read it and everything in it can be
+// changed.
+func (b *Backend) own(s apply.Snapshot, doing string) (*snapshot, error) {
+	have, ok := s.(*snapshot)
+	if !ok || have == nil || have.by != b || have.gen == 0 {
+		return nil, fmt.Errorf("%s: %w", doing, apply.ErrNoSnapshot)
 	}
-	if errors.Is(err, unix.ENOENT) {
-		// Everything that the batch names was just read at this generation,
-		// so what is missing is a chain type or an expression.
-		return 0, fmt.Errorf("%s: %w: the kernel lacks a part of nf_tables (inet nat needs Linux 5.2): %w", doing, err, apply.ErrNotSupported)
+	for _, t := range have.tables {
+		if t.flags&flagOwner != 0 {
+			return nil, fmt.Errorf("%s: table %s: %w: its netlink port is %d", doing, t, ErrOwned, t.owner)
+		}
 	}
-	if err != nil {
-		return 0, explain(doing, err)
-	}
-	b.live.gen++
-	if b.live.gen == 0 {
-		b.live.gen++ // the kernel leaves 0 out
-	}
-	return 1, nil
+	return have, nil
 }

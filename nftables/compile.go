@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
 	"shunt/plan"
@@ -26,7 +25,7 @@ const (
 const ifNameSize = 16
 
 // compile returns the rule as the kernel's expressions. A rule has one list
-// at the most (see split), so one set name is enough.
+// at most (see split), so one set name is enough.
 func compile(r kernelRule, family byte) []expr.Any {
 	var e []expr.Any
 	m := r.Match
@@ -53,10 +52,10 @@ func compile(r kernelRule, family byte) []expr.Any {
 		e = append(e, address(m.Family, ip4Daddr, ip6Daddr), in(r.set))
 	}
 	if len(m.UID) > 0 {
-		e = append(append(e, &expr.Meta{Key: expr.MetaKeySKUID, Register: reg}), idIn(m.UID[0])...)
+		e = append(append(e, &expr.Meta{Key: expr.MetaKeySKUID, Register: reg}), idIn(m.UID, r.set)...)
 	}
 	if len(m.GID) > 0 {
-		e = append(append(e, &expr.Meta{Key: expr.MetaKeySKGID, Register: reg}), idIn(m.GID[0])...)
+		e = append(append(e, &expr.Meta{Key: expr.MetaKeySKGID, Register: reg}), idIn(m.GID, r.set)...)
 	}
 	if m.OutInterface != "" {
 		name := make([]byte, ifNameSize)
@@ -92,20 +91,20 @@ func address(f plan.Family, off4, off6 uint32) expr.Any {
 }
 
 // idIn compares the id in the register, which is in host byte order, with one
-// id or a range; the kernel compares ranges as big-endian bytes.
-func idIn(r plan.IDRange) []expr.Any {
-	if r.First == r.Last {
+// id, a range or a set; the kernel compares the latter two as big-endian bytes.
+func idIn(ids []plan.IDRange, setName string) []expr.Any {
+	r := ids[0]
+	if len(ids) == 1 && r.First == r.Last {
 		return []expr.Any{equals(native(r.First))}
 	}
+	bigEndian := &expr.Byteorder{SourceRegister: reg, DestRegister: reg, Op: expr.ByteorderHton, Len: 4, Size: 4}
+	if len(ids) > 1 {
+		return []expr.Any{bigEndian, in(setName)}
+	}
 	return []expr.Any{
-		&expr.Byteorder{SourceRegister: reg, DestRegister: reg, Op: expr.ByteorderHton, Len: 4, Size: 4},
+		bigEndian,
 		&expr.Range{Op: expr.CmpOpEq, Register: reg, FromData: binaryutil.BigEndian.PutUint32(r.First), ToData: binaryutil.BigEndian.PutUint32(r.Last)},
 	}
 }
 
 func native(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
-
-// commentData is a rule's comment as userdata (libnftnl, udata.h).
-func commentData(text string) []byte {
-	return userdata.AppendString(nil, userdata.TypeComment, text)
-}

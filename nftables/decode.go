@@ -3,7 +3,6 @@ package nftables
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -68,8 +67,8 @@ func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r apply
 				return chain, r, err
 			}
 		case unix.NFTA_RULE_USERDATA:
-			if text := ruleComment(a.data); strings.HasPrefix(text, commentPrefix) {
-				name, stamp, _ := strings.Cut(text[len(commentPrefix):], " ")
+			if text, ours := strings.CutPrefix(udata(a.data, udataRuleComment), commentPrefix); ours {
+				name, stamp, _ := strings.Cut(text, " ")
 				d.rule.Name, d.rule.Stamp = name, apply.ParseStamp(stamp)
 			}
 		}
@@ -152,6 +151,12 @@ func (d *decoder) expression(a attrs) error {
 		return d.immediate(v[:])
 	case "redir":
 		d.redirect(v[:])
+	case "dynset":
+		d.set(v[dynsetName])
+		d.strange("expression %s", name)
+	case "objref":
+		d.set(v[objrefSetName])
+		d.strange("expression %s", name)
 	default:
 		d.strange("expression %s", name)
 	}
@@ -254,18 +259,24 @@ func (d *decoder) ids(src source, from, to []byte) {
 	d.strange("a range from %x to %x", from, to)
 }
 
-func (d *decoder) lookup(v []value) {
-	name := strings.TrimRight(string(v[unix.NFTA_LOOKUP_SET].data), "\x00")
-	var s *liveSet
+// set returns the name in an attribute and the set of that name, which is then
+// one that a rule reads; nil if there is none.
+func (d *decoder) set(v value) (string, *liveSet) {
+	name := strings.TrimRight(string(v.data), "\x00")
 	for i := range d.sets {
 		if d.sets[i].name == name {
-			s = &d.sets[i]
-			s.read = true
+			d.sets[i].read = true
+			return name, &d.sets[i]
 		}
 	}
+	return name, nil
+}
+
+func (d *decoder) lookup(v []value) {
+	name, s := d.set(v[unix.NFTA_LOOKUP_SET])
 	// NFTA_LOOKUP_FLAGS holds NFT_LOOKUP_F_INV; NFTA_LOOKUP_DREG makes it a map.
 	inverted := v[nftaLookupFlags].set && !v[nftaLookupFlags].is(0)
-	if s == nil || s.odd != "" || inverted || v[unix.NFTA_LOOKUP_DREG].set {
+	if s == nil || s.mismatch != "" || inverted || v[unix.NFTA_LOOKUP_DREG].set {
 		d.strange("a lookup in %s", name)
 		return
 	}
@@ -277,16 +288,19 @@ func (d *decoder) lookup(v []value) {
 	m := &d.rule.Match
 	src := d.reads(v[unix.NFTA_LOOKUP_SREG])
 	switch {
-	case src == dport && s.width == 2 && m.DstPorts == nil:
+	case src == dport && s.kind == portKey && m.DstPorts == nil:
 		m.DstPorts = portRanges(s.elems)
 		return
-	case (src == saddr4 || src == daddr4) && s.width == 4 && d.confined(plan.IPv4):
-	case (src == saddr6 || src == daddr6) && s.width == 16 && d.confined(plan.IPv6):
+	case src == skuidBytes && s.kind == uidKey && m.UID == nil:
+		m.UID = idRanges(s.elems)
+		return
+	case (src == saddr4 || src == daddr4) && s.kind == ipv4Key && d.confined(plan.IPv4):
+	case (src == saddr6 || src == daddr6) && s.kind == ipv6Key && d.confined(plan.IPv6):
 	default:
 		d.strange("a lookup in %s", name)
 		return
 	}
-	if list := prefixes(s.elems, s.width); src == saddr4 || src == saddr6 {
+	if list := prefixes(s.elems, s.kind.width()); src == saddr4 || src == saddr6 {
 		m.Src = list
 	} else {
 		m.Dst = list
@@ -302,8 +316,13 @@ func (d *decoder) confined(f plan.Family) bool {
 	return d.rule.Match.Family == f
 }
 
-// nftaLookupFlags is NFTA_LOOKUP_FLAGS (linux/netfilter/nf_tables.h).
-const nftaLookupFlags = 5
+// Attributes of expressions (linux/netfilter/nf_tables.h): NFTA_LOOKUP_FLAGS,
+// NFTA_DYNSET_SET_NAME, NFTA_OBJREF_SET_NAME.
+const (
+	nftaLookupFlags = 5
+	dynsetName      = 1
+	objrefSetName   = 4
+)
 
 func (d *decoder) immediate(v []value) error {
 	if !v[unix.NFTA_IMMEDIATE_DREG].is(unix.NFT_REG_VERDICT) {
@@ -321,11 +340,10 @@ func (d *decoder) immediate(v []value) error {
 		d.rule.Verdict = plan.Verdict{Kind: plan.Bypass}
 	case unix.NFT_JUMP, unix.NFT_GOTO:
 		d.rule.Jump = chain
+	case nfDrop:
+		d.rule.Other = "drop"
 	default:
-		d.rule.Other = "verdict " + strconv.Itoa(int(int32(code)))
-		if code == nfDrop {
-			d.rule.Other = "drop"
-		}
+		d.strange("verdict %d", code)
 	}
 	return nil
 }

@@ -1,26 +1,12 @@
 package nftables
 
 import (
+	"context"
 	"slices"
 	"sort"
 
 	"golang.org/x/sys/unix"
 )
-
-// keyType returns nft's number for the type of our sets' keys, by their width in
-// bytes: inet_service, ipv4_addr, ipv6_addr (nftables, include/datatype.h).
-// The kernel only stores them.
-func keyType(width uint32) uint32 {
-	switch width {
-	case 2:
-		return 13
-	case 4:
-		return 7
-	case 16:
-		return 8
-	}
-	return 0
-}
 
 // bound is one element of an interval set: where an interval starts, or one
 // past where it ends.
@@ -30,22 +16,25 @@ type bound struct {
 }
 
 // elements reads a set's elements and joins them to intervals.
-func (s *socket) elements(t tableID, set *liveSet) error {
-	if set.odd != "" {
-		return nil // of a shape that is not read
+func (s *socket) elements(ctx context.Context, t tableID, set *liveSet) error {
+	if set.mismatch != "" {
+		return nil
 	}
-	request := stringAttr(nil, unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-	request = stringAttr(request, unix.NFTA_SET_ELEM_LIST_SET, set.name)
+	request := appendString(nil, unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+	request = appendString(request, unix.NFTA_SET_ELEM_LIST_SET, set.name)
 	if s.bounds == nil {
-		s.bounds = make([]bound, 0, 2*8192) // not touched before it is used, so not paid for
+		s.bounds = make([]bound, 0, 1<<13) // not touched before it is used, so not paid for
 	}
 	bounds := s.bounds[:0]
-	err := s.dump(unix.NFT_MSG_GETSETELEM, t.family, request, func(_ byte, body []byte) (err error) {
+	err := s.dump(ctx, unix.NFT_MSG_GETSETELEM, t.family, request, func(_ byte, body []byte) (err error) {
 		bounds, err = decodeElements(bounds, body, set)
+		if len(bounds) > maxElements {
+			return moreThan(maxRanges, "ranges in set "+set.name)
+		}
 		return err
 	})
 	if err != nil {
-		return err
+		return queryError("read set "+set.name+" of table "+t.String(), err)
 	}
 	set.join(bounds)
 	s.bounds = bounds
@@ -75,11 +64,12 @@ func decodeElements(bounds []bound, body []byte, set *liveSet) ([]bound, error) 
 }
 
 func decodeElement(a attrs, set *liveSet) (b bound, err error) {
+	width := set.kind.width()
 	for a.next() {
 		switch a.kind {
 		case unix.NFTA_SET_ELEM_KEY:
 			value := dataValue(a.data)
-			if len(value) != set.width {
+			if len(value) != width {
 				a.err = errMalformed
 				break
 			}
@@ -89,7 +79,7 @@ func decodeElement(a attrs, set *liveSet) (b bound, err error) {
 		case unix.NFTA_SET_ELEM_USERDATA: // a comment or nft's open-interval mark
 		case unix.NFTA_SET_ELEM_PAD:
 		default: // a timeout, an expression, data: no element of ours has them
-			set.odd = "an element carries more than its key"
+			set.mismatch = "an element carries more than its key"
 		}
 	}
 	return b, a.fail("a set's element")
@@ -120,12 +110,12 @@ func (set *liveSet) join(bounds []bound) {
 		b := bounds[i]
 		switch {
 		case b.end:
-			set.odd = "an interval ends that did not start"
+			set.mismatch = "an interval ends that did not start"
 			return
 		case i+1 == len(bounds):
-			set.elems = append(set.elems, interval{b.key, highest(set.width)})
+			set.elems = append(set.elems, interval{b.key, highest(set.kind.width())})
 		case !bounds[i+1].end:
-			set.odd = "an interval starts within another"
+			set.mismatch = "an interval starts within another"
 			return
 		default:
 			set.elems = append(set.elems, interval{b.key, bounds[i+1].key.prev()})

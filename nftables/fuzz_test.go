@@ -14,24 +14,25 @@ import (
 // same in a request and in a dump.
 func messages(tb testing.TB, p plan.Plan) (rules, elems [][]byte, sets []liveSet) {
 	tb.Helper()
-	rs := shape(p, tableFor(p))
-	backend, x := &Backend{stamp: "v0"}, newBatch(1)
+	rs := shape(p)
+	var ops []op
+	for _, t := range decide(nil, rs, "v0 plan 0", limits{}) {
+		ops = append(ops, t.ops...)
+	}
 	for _, s := range rs.sets {
 		sets = append(sets, liveSet{set: s})
-		x.addSet(rs.table, s, "v0")
 	}
-	backend.chain(x, rs.table, inboundChain, rs.in, nil)
-	backend.chain(x, rs.table, outboundChain, rs.out, nil)
-	return sent(tb, x, unix.NFT_MSG_NEWRULE), sent(tb, x, unix.NFT_MSG_NEWSETELEM), sets
+	return encoded(tb, unix.NFT_MSG_NEWRULE, ops...), encoded(tb, unix.NFT_MSG_NEWSETELEM, ops...), sets
 }
 
-// sent returns the attributes of a batch's messages of one kind.
-func sent(tb testing.TB, x *batch, kind uint16) (bodies [][]byte) {
+// encoded returns the attributes of the messages of one kind.
+func encoded(tb testing.TB, kind uint16, ops ...op) (bodies [][]byte) {
 	tb.Helper()
-	if x.err != nil {
-		tb.Fatal(x.err)
+	b, err := encode(ops, 1, 1)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	for b := x.buf; len(b) > 0; {
+	for len(b) > 0 {
 		m, rest, err := nextMessage(b)
 		if err != nil {
 			tb.Fatal(err)
@@ -47,7 +48,7 @@ func TestDecodeIsTheInverseOfCompile(t *testing.T) {
 	t.Parallel()
 	p := standard()
 	p.Inbound[2].Match.DstLocal = true
-	rs := shape(p, tableFor(p))
+	rs := shape(p)
 	want := append(slices.Clone(rs.in), rs.out...)
 	rules, _, sets := messages(t, p)
 	if len(rules) != len(want) {
@@ -64,9 +65,14 @@ func TestDecodeIsTheInverseOfCompile(t *testing.T) {
 // setOf finds the set that a list was read from, by its content.
 func setOf(m plan.Match, sets []liveSet) string {
 	for _, s := range sets {
-		same := slices.Equal(m.DstPorts, portRanges(s.elems))
-		if s.width > 2 {
-			list := prefixes(s.elems, s.width)
+		var same bool
+		switch s.kind {
+		case portKey:
+			same = slices.Equal(m.DstPorts, portRanges(s.elems))
+		case uidKey:
+			same = slices.Equal(m.UID, idRanges(s.elems))
+		default:
+			list := prefixes(s.elems, s.kind.width())
 			same = slices.Equal(m.Src, list) || slices.Equal(m.Dst, list)
 		}
 		if same {
@@ -86,20 +92,18 @@ func FuzzDecodeRule(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, r, err := decodeRule(body, unix.NFPROTO_INET, sets)
-		if err != nil || r.NotUnderstood+r.Jump+r.Other != "" {
+		if err != nil || r.NotUnderstood != "" || r.Jump != "" || r.Other != "" {
 			return
 		}
 		lists := 0
-		for _, n := range []int{len(r.Match.Src), len(r.Match.Dst), len(r.Match.DstPorts)} {
+		for _, n := range []int{len(r.Match.Src), len(r.Match.Dst), len(r.Match.DstPorts), len(r.Match.UID) / 2} {
 			lists += min(n, 1)
 		}
 		set := setOf(r.Match, sets)
 		if lists > 1 || lists == 1 && set == "" {
 			return // of a shape that no plan has: one list a rule, in a set
 		}
-		x := newBatch(1)
-		x.addRule(tableID{unix.NFPROTO_INET, tableName}, inboundChain, compile(kernelRule{r.Rule, set}, unix.NFPROTO_INET), comment(r.Name, "", false))
-		again := sent(t, x, unix.NFT_MSG_NEWRULE)[0]
+		again := encoded(t, unix.NFT_MSG_NEWRULE, addRule{tableID{unix.NFPROTO_INET, tableName}, inboundChain, kernelRule{r.Rule, set}, ruleComment(r.Name, "", false)})[0]
 		_, got, err := decodeRule(again, unix.NFPROTO_INET, sets)
 		if got.Name = r.Name; err != nil || !got.Equal(r) {
 			t.Errorf("understood %+v, written and read as %+v, %v", r, got, err)
@@ -111,26 +115,27 @@ func FuzzDecodeRule(f *testing.F) {
 func FuzzDecodeElements(f *testing.F) {
 	_, elems, _ := messages(f, standard())
 	for _, e := range elems {
-		f.Add(e, uint8(2))
-		f.Add(e, uint8(4))
-		f.Add(e, uint8(16))
+		for k := portKey; k <= uidKey; k++ {
+			f.Add(e, uint8(k))
+		}
 	}
-	f.Fuzz(func(t *testing.T, body []byte, width uint8) {
-		if keyType(uint32(width)) == 0 {
+	f.Fuzz(func(t *testing.T, body []byte, number uint8) {
+		kind := keyKind(number)
+		if kind == unknownKey || kind > uidKey {
 			return
 		}
-		s := liveSet{set: set{width: int(width)}}
+		s := liveSet{set: set{kind: kind}}
 		bounds, err := decodeElements(nil, body, &s)
 		if err != nil {
 			return
 		}
-		if s.join(bounds); s.odd != "" {
+		if s.join(bounds); s.mismatch != "" {
 			return
 		}
-		again := liveSet{set: set{width: int(width)}}
+		again := liveSet{set: set{kind: kind}}
 		again.join(boundsOf(t, s.set))
-		if again.odd != "" || !slices.Equal(again.elems, s.elems) {
-			t.Errorf("%v was written and read as %v %q", s.elems, again.elems, again.odd)
+		if again.mismatch != "" || !slices.Equal(again.elems, s.elems) {
+			t.Errorf("%v was written and read as %v %q", s.elems, again.elems, again.mismatch)
 		}
 	})
 }

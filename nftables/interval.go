@@ -9,8 +9,8 @@ import (
 	"shunt/plan"
 )
 
-// key is a set element's key as a 128-bit number: a port, an IPv4 or an IPv6
-// address. Keys of one set have one width.
+// key is a set element's key as a 128-bit number: a port, a user
+// id, an IPv4 or an IPv6 address. Keys of one set have one width.
 type key struct{ hi, lo uint64 }
 
 func (k key) compare(o key) int {
@@ -84,6 +84,14 @@ func portIntervals(ranges []plan.PortRange) []interval {
 	return out
 }
 
+func idRanges(in []interval) []plan.IDRange {
+	out := make([]plan.IDRange, len(in))
+	for i, r := range in {
+		out[i] = plan.IDRange{First: uint32(r.first.lo), Last: uint32(r.last.lo)}
+	}
+	return out
+}
+
 func portRanges(in []interval) []plan.PortRange {
 	out := make([]plan.PortRange, len(in))
 	for i, r := range in {
@@ -151,7 +159,7 @@ func prefixes(in []interval, width int) []netip.Prefix {
 }
 
 // delta returns what must be deleted from and added to a sorted list to make
-// it another sorted list. What stands in both is left alone.
+// it another sorted list. What is in both is left alone.
 func delta(old, want []interval) (del, add []interval) {
 	for len(old) > 0 && len(want) > 0 {
 		switch c := old[0].compare(want[0]); {

@@ -65,9 +65,8 @@ func TestDeltaTurnsOneListIntoTheOther(t *testing.T) {
 // boundsOf is what a dump of the set would hold, in the order of adding.
 func boundsOf(tb testing.TB, s set) (out []bound) {
 	tb.Helper()
-	x := newBatch(1)
-	x.elements(unix.NFT_MSG_NEWSETELEM, tableID{unix.NFPROTO_INET, tableName}, s, s.elems)
-	for _, body := range sent(tb, x, unix.NFT_MSG_NEWSETELEM) {
+	add := addElements{elements{tableID{unix.NFPROTO_INET, tableName}, s.name, s.kind, s.elems}}
+	for _, body := range encoded(tb, unix.NFT_MSG_NEWSETELEM, add) {
 		var err error
 		if out, err = decodeElements(out, body, &liveSet{set: s}); err != nil {
 			tb.Fatal(err)
@@ -83,17 +82,17 @@ func TestJoinReadsBoundsInAnyOrder(t *testing.T) {
 	for range 500 {
 		want := portIntervals(randomPorts(rnd))
 		for order := range 3 {
-			b := boundsOf(t, set{width: 2, elems: want})
+			b := boundsOf(t, set{kind: portKey, elems: want})
 			switch order {
 			case 1:
 				slices.Reverse(b)
 			case 2:
 				rnd.Shuffle(len(b), func(i, j int) { b[i], b[j] = b[j], b[i] })
 			}
-			s := liveSet{set: set{width: 2}}
+			s := liveSet{set: set{kind: portKey}}
 			s.join(b)
-			if s.odd != "" || !slices.Equal(s.elems, want) {
-				t.Fatalf("order %d of %v: %v %q (seed %d)", order, want, s.elems, s.odd, seed)
+			if s.mismatch != "" || !slices.Equal(s.elems, want) {
+				t.Fatalf("order %d of %v: %v %q (seed %d)", order, want, s.elems, s.mismatch, seed)
 			}
 		}
 	}
@@ -107,8 +106,8 @@ func TestJoinRefusesWhatIsNoListOfIntervals(t *testing.T) {
 		"two starts in a row":    {{port(5), false}, {port(6), false}, {port(8), true}},
 		"two ends in a row":      {{port(5), false}, {port(6), true}, {port(8), true}},
 	} {
-		s := liveSet{set: set{width: 2}}
-		if s.join(bounds); s.odd == "" {
+		s := liveSet{set: set{kind: portKey}}
+		if s.join(bounds); s.mismatch == "" {
 			t.Errorf("%s: taken for %v", name, s.elems)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shunt/apply"
+	"shunt/netns"
 	"shunt/netns/netnstest"
 	"shunt/plan"
 )
@@ -43,9 +44,9 @@ func TestCommits(t *testing.T) {
 			t.Parallel()
 			within(t, func(_ *netnstest.NS, b *Backend) {
 				if tc.from.Inbound != nil {
-					bring(t, b, tc.from)
+					makeLive(t, b, tc.from)
 				}
-				if got := bring(t, b, tc.to); got != tc.want {
+				if got := makeLive(t, b, tc.to); got != tc.want {
 					t.Errorf("%d commits, want %d", got, tc.want)
 				}
 			})
@@ -58,19 +59,19 @@ func TestCommits(t *testing.T) {
 func TestIdleNamespaceTakesOneCommit(t *testing.T) {
 	t.Parallel()
 	within(t, func(_ *netnstest.NS, b *Backend) {
-		b.Idle = true
-		if got := bring(t, b, standard()); got != 1 {
+		b.idle = true
+		if got := makeLive(t, b, standard()); got != 1 {
 			t.Errorf("fresh: %d commits, want 1", got)
 		}
-		if got := bring(t, b, bare()); got != 1 {
+		if got := makeLive(t, b, bare()); got != 1 {
 			t.Errorf("lists that go: %d commits, want 1", got)
 		}
-		if got := bring(t, b, standard()); got != 2 {
+		if got := makeLive(t, b, standard()); got != 2 {
 			t.Errorf("lists that come: %d commits, want 2", got)
 		}
 		v4 := bare()
 		v4.IPv6 = false
-		if got := bring(t, b, v4); got != 2 {
+		if got := makeLive(t, b, v4); got != 2 {
 			t.Errorf("IPv6 off: %d commits, want 2", got)
 		}
 	})
@@ -91,16 +92,18 @@ table ip shunted {
 `
 		ns.Exec(t, foreign, "nft", "-f", "-")
 		before := ns.Exec(t, "", "nft", "list", "ruleset")
-		bring(t, b, standard())
-		clear(t, b)
-		if s := read(t, b); !s.Empty() {
+		makeLive(t, b, standard())
+		if _, err := b.Clear(context.Background(), read(t, b)); err != nil {
+			t.Fatal(err)
+		}
+		if s := read(t, b).State(); !s.Empty() {
 			t.Errorf("left behind: %+v", s)
 		}
 		if after := ns.Exec(t, "", "nft", "list", "ruleset"); after != before {
 			t.Errorf("others' rules changed:\nbefore\n%s\nafter\n%s", before, after)
 		}
-		if n := clear(t, b); n != 0 {
-			t.Errorf("clearing nothing: %d commits", n)
+		if n, err := b.Clear(context.Background(), read(t, b)); n != 0 || err != nil {
+			t.Errorf("clearing nothing: %d commits, %v", n, err)
 		}
 	})
 }
@@ -139,12 +142,12 @@ func TestTamperingIsSeenAndPutRight(t *testing.T) {
 			t.Parallel()
 			within(t, func(ns *netnstest.NS, b *Backend) {
 				p := standard()
-				bring(t, b, p)
+				makeLive(t, b, p)
 				ns.Exec(t, strings.NewReplacer("; add", "\nadd", "; delete", "\ndelete").Replace(tc.script)+"\n", "nft", "-f", "-")
-				if got := read(t, b); got.Equal(b.Expand(p)) {
+				if got := read(t, b).State(); got.Equal(b.Expand(p)) {
 					t.Fatal("it is not seen")
 				}
-				bring(t, b, p)
+				makeLive(t, b, p)
 				if tables := ns.Exec(t, "", "nft", "list", "tables"); strings.TrimSpace(tables) != "table inet shunt" {
 					t.Errorf("tables left:\n%s", tables)
 				}
@@ -159,11 +162,11 @@ func TestSpareTableThatActsIsChangedInPlace(t *testing.T) {
 	t.Parallel()
 	netnstest.Tool(t, "nft")
 	within(t, func(ns *netnstest.NS, b *Backend) {
-		spare := strings.ReplaceAll(Render(standard(), apply.Stamp{Version: "v0"}), "inet shunt", "inet shunt-spare")
+		spare := strings.ReplaceAll(Render(standard(), apply.Stamp{}), "inet shunt", "inet shunt-spare")
 		ns.Exec(t, spare+"\ntable inet shunt { chain inbound { type nat hook prerouting priority -90; }; }\n", "nft", "-f", "-")
 		// Change the spare table, delete the real one, make it in two, delete
 		// the spare one.
-		if got := bring(t, b, standard()); got != 5 {
+		if got := makeLive(t, b, standard()); got != 5 {
 			t.Errorf("%d commits, want 5", got)
 		}
 		if tables := ns.Exec(t, "", "nft", "list", "tables"); strings.TrimSpace(tables) != "table inet shunt" {
@@ -179,7 +182,7 @@ func TestTheSameMeaningIsNoDrift(t *testing.T) {
 	within(t, func(ns *netnstest.NS, b *Backend) {
 		p := standard()
 		ns.Exec(t, Render(p, apply.Stamp{Version: "somebody else's"}), "nft", "-f", "-")
-		if got := read(t, b); !got.Equal(b.Expand(p)) {
+		if got := read(t, b).State(); !got.Equal(b.Expand(p)) {
 			t.Errorf("got  %+v\nwant %+v", got, b.Expand(p))
 		}
 	})
@@ -190,41 +193,16 @@ func TestStaleCommitIsRefused(t *testing.T) {
 	t.Parallel()
 	netnstest.Tool(t, "nft")
 	within(t, func(ns *netnstest.NS, b *Backend) {
-		stale := look(t, b)
+		old := read(t, b)
 		ns.Exec(t, "add table inet other\n", "nft", "-f", "-")
-		// What another owner reads on the same socket does not renew it.
-		if _, err := b.Leftovers().Read(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		n, err := b.Apply(context.Background(), stale, desired(standard()))
+		n, err := b.Apply(context.Background(), old, desired(standard()))
 		if n != 0 || !errors.Is(err, apply.ErrStale) {
 			t.Errorf("%d commits, %v; want none, and ErrStale", n, err)
 		}
-		if s := read(t, b); !s.Empty() {
+		if s := read(t, b).State(); !s.Empty() {
 			t.Errorf("written all the same: %+v", s)
 		}
-		bring(t, b, standard())
-	})
-}
-
-// Generation 0 is one that the kernel does not check.
-func TestACommitWithoutASnapshotIsRefused(t *testing.T) {
-	t.Parallel()
-	within(t, func(_ *netnstest.NS, b *Backend) {
-		left, err := b.Leftovers().Read(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, s := range map[string]apply.Snapshot{"none": nil, "empty": live{}, "another owner's": left} {
-			n, err := b.Apply(context.Background(), s, desired(standard()))
-			m, cerr := b.Clear(context.Background(), s)
-			if n+m != 0 || !errors.Is(err, apply.ErrNoSnapshot) || !errors.Is(cerr, apply.ErrNoSnapshot) {
-				t.Errorf("%s: apply: %d commits, %v; clear: %d commits, %v", name, n, err, m, cerr)
-			}
-		}
-		if s := read(t, b); !s.Empty() {
-			t.Errorf("written all the same: %+v", s)
-		}
+		makeLive(t, b, standard())
 	})
 }
 
@@ -240,12 +218,7 @@ func TestWithoutCapabilityTheErrorNamesIt(t *testing.T) {
 				if err := unix.Capset(&hdr, &make([]unix.CapUserData, 2)[0]); err != nil {
 					return err
 				}
-				b, err := Open()
-				if err != nil {
-					return err
-				}
-				defer b.Close()
-				_, err = b.Read(context.Background())
+				_, err := Open(Options{Settle: netns.Settle})
 				return err
 			}); err != nil {
 				done <- err
@@ -267,7 +240,7 @@ func TestFiveThousandPortsInEachDirection(t *testing.T) {
 		for seed := range uint64(3) {
 			p.Inbound[0] = manyPorts("skip-inbound-ports", 5000, seed)
 			p.Outbound[4] = manyPorts("skip-outbound-ports", 5000, seed+10)
-			bring(t, b, p)
+			makeLive(t, b, p)
 		}
 	})
 }
@@ -296,10 +269,10 @@ func TestChangingElementsInPlace(t *testing.T) {
 					return r.Name == "skip-subnets" && len(r.Match.Src) == 0
 				})
 			}
-			if _, err := b.Apply(context.Background(), look(t, b), desired(p)); err != nil {
+			if _, err := b.Apply(context.Background(), read(t, b), desired(p)); err != nil {
 				t.Fatalf("step %d of seed %d: %v", step, seed, err)
 			}
-			if got := read(t, b); !got.Equal(b.Expand(p)) {
+			if got := read(t, b).State(); !got.Equal(b.Expand(p)) {
 				t.Fatalf("step %d of seed %d:\n got %+v\nwant %+v", step, seed, got, b.Expand(p))
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"shunt/plan"
 )
 
-// The chains of Linkerd's proxy-init and of shunt's iptables backend, in
-// table nat of the families ip and ip6.
+// The chains of Linkerd's proxy-init and of shunt's iptables backend, in table
+// nat of the families ip and ip6.
 const (
 	natTable       = "nat"
 	redirectChain  = "PROXY_INIT_REDIRECT"
@@ -26,19 +26,25 @@ const (
 // netlink, so that no iptables program is needed.
 type Leftovers struct{ backend *Backend }
 
-// leftovers is what is there at one generation.
-type leftovers struct {
+// leftSnapshot is what was left at one generation.
+type leftSnapshot struct {
+	by    *Leftovers
 	gen   uint32
 	found []leftover
 }
 
-// leftover is what is there in one table.
+// leftover is what was left in one table.
 type leftover struct {
 	table  tableID
-	chains []string
-	jumps  []jump         // from PREROUTING and OUTPUT
-	held   map[string]int // rules of others that lead to a chain of ours
-	rules  map[string]int // rules in each chain
+	chains []leftChain
+	jumps  []jump // from PREROUTING and OUTPUT
+}
+
+// leftChain is one of the chains.
+type leftChain struct {
+	name string
+	use  int // rules in it, and rules that lead to it
+	held int // of these, rules of others that lead to it
 }
 
 type jump struct {
@@ -47,29 +53,33 @@ type jump struct {
 }
 
 // Leftovers returns the finder of iptables-nft's rules in the backend's
-// namespace. It uses the backend's socket.
+// namespace. It uses the backend's socket and nothing else of it.
 func (b *Backend) Leftovers() *Leftovers { return &Leftovers{backend: b} }
 
 // HasNAT reports whether a family has the table that iptables-nft writes to.
 // Neither asking nor listing the rules with iptables-nft-save makes it.
 func (b *Backend) HasNAT(fam plan.Family) (bool, error) {
 	family := map[plan.Family]byte{plan.IPv4: unix.NFPROTO_IPV4, plan.IPv6: unix.NFPROTO_IPV6}[fam]
-	tables, err := b.sock.tables(func(t tableID) bool { return t == tableID{family, natTable} })
-	return len(tables) > 0, explain("look for the nat table of iptables-nft", err)
+	tables, err := b.sock.tables(context.Background(), func(t tableID) bool { return t == tableID{family, natTable} })
+	if err != nil {
+		return false, fmt.Errorf("look for the nat table of iptables-nft: %w", err)
+	}
+	return len(tables) > 0, nil
 }
 
 // ID returns apply.IPTablesNFT.
 func (l *Leftovers) ID() apply.ID { return apply.IPTablesNFT }
 
-// Read returns what is there, counted rather than decoded: it only has to go.
-func (l *Leftovers) Read(context.Context) (apply.Snapshot, error) {
-	var s leftovers
-	gen, err := l.backend.sock.consistent(func() (err error) {
-		s.found, err = l.backend.sock.leftovers()
+// Read returns which chains there are. Their rules are not read: they only have
+// to go.
+func (l *Leftovers) Read(ctx context.Context) (apply.Snapshot, error) {
+	s := &leftSnapshot{by: l}
+	gen, err := l.backend.sock.consistent(ctx, func(ctx context.Context) (err error) {
+		s.found, err = l.backend.sock.leftovers(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look for chains left by iptables-nft: %w", err)
 	}
 	s.gen = gen
 	return s, nil
@@ -78,74 +88,81 @@ func (l *Leftovers) Read(context.Context) (apply.Snapshot, error) {
 // Find is Read.
 func (l *Leftovers) Find(ctx context.Context) (apply.Snapshot, error) { return l.Read(ctx) }
 
-// State says of each chain how many rules it has.
-func (l leftovers) State() apply.State {
-	var s apply.State
-	for _, t := range l.found {
-		for _, c := range t.chains {
-			s.Sections = append(s.Sections, apply.Section{
-				Place: t.table.place(c),
-				Stray: []string{fmt.Sprintf("%d rules left by iptables-nft", t.rules[c])},
+// State returns the chains.
+func (s *leftSnapshot) State() apply.State {
+	var out apply.State
+	for _, l := range s.found {
+		for _, c := range l.chains {
+			out.Sections = append(out.Sections, apply.Section{
+				Place: l.table.place(c.name),
+				Stray: []string{"a chain left by iptables-nft"},
 			})
 		}
 	}
-	return s
+	return out
 }
 
-// Clear deletes what the snapshot has, in one commit. A chain that a rule
-// of somebody else's leads to is emptied and kept.
-func (l *Leftovers) Clear(_ context.Context, snap apply.Snapshot) (commits int, err error) {
-	s, ok := snap.(leftovers)
-	if !ok || s.gen == 0 {
-		return 0, apply.ErrNoSnapshot
+// Clear deletes what the snapshot has, in one commit. A chain that a rule of
+// somebody else's leads to is emptied and kept.
+func (l *Leftovers) Clear(ctx context.Context, s apply.Snapshot) (commits int, err error) {
+	t := transaction{doing: "delete the chains left by iptables-nft"}
+	have, ok := s.(*leftSnapshot)
+	if !ok || have == nil || have.by != l || have.gen == 0 {
+		return 0, fmt.Errorf("%s: %w", t.doing, apply.ErrNoSnapshot)
 	}
-	if len(s.found) == 0 {
+	for _, found := range have.found {
+		t.ops = append(t.ops, found.remove()...)
+	}
+	if len(t.ops) == 0 {
 		return 0, nil
 	}
-	l.backend.live = live{gen: s.gen}
-	return l.backend.commit("delete the chains left by iptables-nft", func(x *batch) {
-		for _, l := range s.found {
-			for _, j := range l.jumps {
-				x.delRule(l.table, j.chain, j.handle)
-			}
-			for _, c := range l.chains {
-				x.flushChain(l.table, c)
-			}
-			for _, c := range l.chains {
-				if l.held[c] == 0 {
-					x.delChain(l.table, c)
-				}
-			}
+	return l.backend.send(ctx, have.gen, []transaction{t})
+}
+
+// remove returns the operations that delete the chains and the jumps to them.
+func (l leftover) remove() (out []op) {
+	for _, j := range l.jumps {
+		out = append(out, delRule{l.table, j.chain, j.handle})
+	}
+	for _, c := range l.chains {
+		out = append(out, flushChain{l.table, c.name})
+	}
+	for _, c := range l.chains {
+		if c.held == 0 {
+			out = append(out, delChain{l.table, c.name})
 		}
-	})
+	}
+	return out
 }
 
 // leftovers looks for chains of ours in table nat, and if there are any, for
-// the rules that lead to them.
-func (s *socket) leftovers() ([]leftover, error) {
-	var found []leftover
-	err := s.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(family byte, body []byte) error {
-		table, c, err := decodeChain(body)
-		isIP := family == unix.NFPROTO_IPV4 || family == unix.NFPROTO_IPV6
-		if err != nil || !isIP || table != natTable || !isProxyInit(c.name) {
-			return err
-		}
-		id := tableID{family, natTable}
-		i := slices.IndexFunc(found, func(l leftover) bool { return l.table == id })
-		if i < 0 {
-			i = len(found)
-			found = append(found, leftover{table: id, held: map[string]int{}, rules: map[string]int{}})
-		}
-		found[i].chains = append(found[i].chains, c.name)
-		return nil
-	})
-	if err != nil {
-		return nil, explain("look for chains left by iptables-nft", err)
-	}
+// the rules of other chains that lead to them.
+func (s *socket) leftovers(ctx context.Context) ([]leftover, error) {
 	var out []leftover
-	for _, l := range found {
-		if err := s.hooked(&l); err != nil {
-			return nil, err
+	for _, family := range []byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
+		l := leftover{table: tableID{family, natTable}}
+		var others []string
+		err := s.dump(ctx, unix.NFT_MSG_GETCHAIN, family, nil, func(_ byte, body []byte) error {
+			table, c, err := decodeChain(body)
+			switch {
+			case err != nil || table != natTable:
+			case isProxyInit(c.name):
+				l.chains = append(l.chains, leftChain{name: c.name, use: int(c.use)})
+			default:
+				others = append(others, c.name)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, queryError("list the chains of table "+l.table.String(), err)
+		}
+		if len(l.chains) == 0 {
+			continue
+		}
+		for _, chain := range others {
+			if err := s.leading(ctx, &l, chain); err != nil {
+				return nil, queryError("read the rules of chain "+chain+" of table "+l.table.String(), err)
+			}
 		}
 		if l.dropHeld(); len(l.chains) > 0 {
 			out = append(out, l)
@@ -154,39 +171,33 @@ func (s *socket) leftovers() ([]leftover, error) {
 	return out, nil
 }
 
-// hooked finds the rules that lead to the chains of one table.
-func (s *socket) hooked(l *leftover) error {
-	err := s.dump(unix.NFT_MSG_GETRULE, l.table.family, stringAttr(nil, unix.NFTA_RULE_TABLE, natTable), func(_ byte, body []byte) error {
-		chain, rule, err := decodeRule(body, l.table.family, nil)
-		if err != nil {
+// leading finds the rules of one chain that lead to the chains of ours.
+func (s *socket) leading(ctx context.Context, l *leftover, chain string) error {
+	request := appendString(nil, unix.NFTA_RULE_TABLE, l.table.name)
+	request = appendString(request, unix.NFTA_RULE_CHAIN, chain)
+	return s.dump(ctx, unix.NFT_MSG_GETRULE, l.table.family, request, func(_ byte, body []byte) error {
+		_, rule, err := decodeRule(body, l.table.family, nil)
+		if err != nil || !isProxyInit(rule.Jump) {
 			return err
 		}
-		to := rule.Jump
-		switch {
-		case isProxyInit(chain):
-			l.rules[chain]++
-		case !isProxyInit(to):
-		case chain == hookPrerouting || chain == hookOutput:
+		if chain == hookPrerouting || chain == hookOutput {
 			handle, err := ruleHandle(body)
-			if err != nil {
-				return err
+			l.jumps = append(l.jumps, jump{chain, rule.Jump, handle})
+			return err
+		}
+		for i := range l.chains {
+			if l.chains[i].name == rule.Jump {
+				l.chains[i].held++
 			}
-			l.jumps = append(l.jumps, jump{chain, to, handle})
-		default:
-			l.held[to]++
 		}
 		return nil
 	})
-	return explain("look for rules left by iptables-nft", err)
 }
 
-// dropHeld forgets chains of which nothing can be removed any more: empty,
-// not hooked by us, and kept only because a rule of others leads there.
+// dropHeld forgets chains of which nothing can be removed any more: empty, not
+// hooked by us, and kept only because a rule of others leads there.
 func (l *leftover) dropHeld() {
-	l.chains = slices.DeleteFunc(l.chains, func(c string) bool {
-		hooked := slices.ContainsFunc(l.jumps, func(j jump) bool { return j.to == c })
-		return l.held[c] > 0 && l.rules[c] == 0 && !hooked
-	})
+	l.chains = slices.DeleteFunc(l.chains, func(c leftChain) bool { return c.held > 0 && c.use == c.held })
 }
 
 func isProxyInit(chain string) bool {

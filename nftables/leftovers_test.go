@@ -57,7 +57,9 @@ func TestLeftoversOfIptablesNft(t *testing.T) {
 				if !slices.Equal(names, tc.sections) {
 					t.Errorf("found %q, want %q", names, tc.sections)
 				}
-				clear(t, l)
+				if _, err := l.Clear(context.Background(), found); err != nil {
+					t.Fatal(err)
+				}
 				after := ns.Exec(t, "", save, "-t", "nat")
 				if got := grep(after, "PROXY_INIT", true); got != tc.left {
 					t.Errorf("left:\n%swant:\n%s", got, tc.left)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"shunt/apply"
+	"shunt/netns"
 	"shunt/netns/netnstest"
 	"shunt/plan"
 )
@@ -81,58 +82,43 @@ func manyPorts(name string, n int, seed uint64) plan.Rule {
 func within(t *testing.T, f func(ns *netnstest.NS, b *Backend)) {
 	t.Helper()
 	ns := netnstest.New(t)
-	ns.Run(t, func() {
-		b, err := Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Close()
-		f(ns, b)
-	})
+	ns.Run(t, func() { f(ns, open(t)) })
 }
 
-// bring reads, applies, reads back, and returns the number of commits.
-func bring(t *testing.T, b *Backend, p plan.Plan) int {
+// open returns a backend for the calling thread's namespace.
+func open(tb testing.TB) *Backend {
+	tb.Helper()
+	b, err := Open(Options{Settle: netns.Settle})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(b.Close)
+	return b
+}
+
+// desired returns a plan with its stamp.
+func desired(p plan.Plan) apply.Desired {
+	return apply.Desired{Plan: p, Stamp: apply.Stamp{Version: "v0", Plan: p.Hash()}}
+}
+
+// makeLive reads, applies, reads back, and returns the number of commits.
+func makeLive(t *testing.T, b *Backend, p plan.Plan) int {
 	t.Helper()
-	n, err := b.Apply(context.Background(), look(t, b), desired(p))
+	n, err := b.Apply(context.Background(), read(t, b), desired(p))
 	if err != nil {
 		t.Fatalf("apply: %v", err)
 	}
-	if got := read(t, b); !got.Equal(b.Expand(p)) {
+	if got := read(t, b).State(); !got.Equal(b.Expand(p)) {
 		t.Fatalf("live differs from the plan:\n got %+v\nwant %+v", got, b.Expand(p))
 	}
 	return n
 }
 
-// desired is a plan with the stamp that tests use.
-func desired(p plan.Plan) apply.Desired {
-	return apply.Desired{Plan: p, Stamp: apply.Stamp{Version: "v0", Plan: p.Hash()}}
-}
-
-func look(t *testing.T, b *Backend) apply.Snapshot {
+func read(t *testing.T, b *Backend) *snapshot {
 	t.Helper()
 	s, err := b.Read(context.Background())
 	if err != nil {
 		t.Fatalf("read: %v", err)
 	}
-	return s
-}
-
-func read(t *testing.T, b *Backend) apply.State {
-	t.Helper()
-	return look(t, b).State()
-}
-
-// clear removes what is there and returns the number of commits.
-func clear(t *testing.T, b apply.Owner) int {
-	t.Helper()
-	s, err := b.Find(context.Background())
-	if err != nil {
-		t.Fatalf("find: %v", err)
-	}
-	n, err := b.Clear(context.Background(), s)
-	if err != nil {
-		t.Fatalf("clear: %v", err)
-	}
-	return n
+	return s.(*snapshot)
 }

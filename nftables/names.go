@@ -37,17 +37,6 @@ func hookName(h uint32) string {
 	return strconv.Itoa(int(h))
 }
 
-// hookOf returns a hook in the engine's terms.
-func hookOf(h uint32) apply.Hook {
-	switch h {
-	case unix.NF_INET_PRE_ROUTING:
-		return apply.Prerouting
-	case unix.NF_INET_LOCAL_OUT:
-		return apply.Output
-	}
-	return apply.OtherHook
-}
-
 // priorityDstNAT is NF_IP_PRI_NAT_DST (linux/netfilter_ipv4.h): where
 // destination addresses are translated, at prerouting and at output.
 const priorityDstNAT = -100
@@ -80,4 +69,15 @@ func wantHook(chain string) uint32 {
 		return unix.NF_INET_LOCAL_OUT
 	}
 	return unix.NF_INET_PRE_ROUTING
+}
+
+// applyHook returns a hook as apply knows it.
+func applyHook(h uint32) apply.Hook {
+	switch h {
+	case unix.NF_INET_PRE_ROUTING:
+		return apply.Prerouting
+	case unix.NF_INET_LOCAL_OUT:
+		return apply.Output
+	}
+	return apply.OtherHook
 }

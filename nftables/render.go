@@ -11,33 +11,27 @@ import (
 	"shunt/plan"
 )
 
-// Render returns the plan as text for `nft -f`. Loading it on a namespace that
-// holds no rules of ours gives the same live rules as Apply. It replaces a
-// table of the same name: delete needs the table to exist, hence the add.
-func Render(p plan.Plan, origin apply.Stamp) string {
-	stamp := origin.String()
-	rs := shape(p, tableFor(p))
-	b := fmt.Appendf(nil, "#!/usr/sbin/nft -f\n# shunt %s\ntable %s\ndelete table %[2]s\ntable %[2]s {\n", stamp, rs.table)
+// Render returns the plan as text for `nft -f`. Loading it where no rules of
+// ours are gives the same live rules as Apply. It replaces a table of the same
+// name: delete needs the table to exist, hence the add.
+func Render(p plan.Plan, stamp apply.Stamp) string {
+	rs, origin := shape(p), stamp.String()
+	b := fmt.Appendf(nil, "#!/usr/sbin/nft -f\n# shunt %s\ntable %s\ndelete table %[2]s\ntable %[2]s {\n", origin, rs.table)
 	for _, s := range rs.sets {
-		b = fmt.Appendf(b, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t\tcomment \"%s\"\n\t\telements = {", s.name, typeName(s.width), stamp)
-		for i, e := range s.elems {
-			b = append(b, [...]string{", ", " "}[btoi(i == 0)]...)
-			b = appendInterval(b, e, s.width)
-		}
+		b = fmt.Appendf(b, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t\tcomment %q\n\t\telements = { ", s.name, s.kind, setComment(s.name))
+		b = appendJoined(b, s.elems, func(b []byte, i interval) []byte { return appendInterval(b, i, s.kind) })
 		b = append(b, " }\n\t}\n\n"...)
 	}
-	for i, rules := range [][]kernelRule{rs.in, rs.out} {
-		chain := [...]string{inboundChain, outboundChain}[i]
+	for i, chain := range chains() {
 		if i > 0 {
 			b = append(b, '\n')
 		}
 		b = fmt.Appendf(b, "\tchain %s {\n\t\t%s\n", chain, wantSpec(chain))
+		rules := rs.chain(chain)
 		for n, r := range rules {
 			b = append(b, "\t\t"...)
-			b = appendMatch(b, r.Match, r.set, rs.table.family)
-			b = append(b, "counter "...)
-			b = appendVerdict(b, r.Verdict)
-			b = fmt.Appendf(b, " comment %q\n", comment(r.Name, stamp, n == len(rules)-1))
+			b = appendRule(b, r, rs.table.family, ruleComment(r.Name, origin, n == len(rules)-1))
+			b = append(b, '\n')
 		}
 		b = append(b, "\t}\n"...)
 	}
@@ -53,24 +47,33 @@ func Line(r apply.Rule) string {
 	b := appendMatch(nil, r.Match, "", unix.NFPROTO_INET)
 	switch {
 	case r.Jump != "":
-		b = append(b, "jump "+r.Jump...)
+		b = append(append(b, "jump "...), r.Jump...)
 	case r.Other != "":
 		b = append(b, r.Other...)
 	default:
 		b = appendVerdict(b, r.Verdict)
 	}
 	if r.Name != "" {
-		b = fmt.Appendf(b, " comment \"%s%s\"", commentPrefix, r.Name)
+		b = fmt.Appendf(b, " comment %q", commentPrefix+r.Name)
 	}
 	return string(b)
 }
 
-// comment is a rule's comment; the stamp stands on each chain's last rule.
-func comment(name, stamp string, last bool) string {
+// ruleComment is a rule's comment; the stamp is in that of each chain's last
+// rule.
+func ruleComment(name, stamp string, last bool) string {
 	if last && stamp != "" {
 		return commentPrefix + name + " " + stamp
 	}
 	return commentPrefix + name
+}
+
+// appendRule writes a rule of ours whole.
+func appendRule(b []byte, r kernelRule, family byte, comment string) []byte {
+	b = appendMatch(b, r.Match, r.set, family)
+	b = append(b, "counter "...)
+	b = appendVerdict(b, r.Verdict)
+	return fmt.Appendf(b, " comment %q", comment)
 }
 
 // appendMatch writes a match, followed by a space if there is one.
@@ -91,7 +94,7 @@ func appendMatch(b []byte, m plan.Match, setName string, family byte) []byte {
 	switch {
 	case len(m.DstPorts) > 0:
 		b = append(b, "tcp dport "...)
-		list(func() { b = joined(b, m.DstPorts, plan.AppendPorts) })
+		list(func() { b = appendJoined(b, m.DstPorts, plan.AppendPorts) })
 	case m.TCP:
 		b = append(b, "meta l4proto tcp "...)
 	}
@@ -100,20 +103,25 @@ func appendMatch(b []byte, m plan.Match, setName string, family byte) []byte {
 	}
 	if len(m.Src) > 0 {
 		b = append(append(b, addr...), "saddr "...)
-		list(func() { b = joined(b, m.Src, appendAddresses) })
+		list(func() { b = appendJoined(b, m.Src, appendAddresses) })
 	}
 	if len(m.Dst) > 0 {
 		b = append(append(b, addr...), "daddr "...)
-		list(func() { b = joined(b, m.Dst, appendAddresses) })
+		list(func() { b = appendJoined(b, m.Dst, appendAddresses) })
 	}
 	if m.Family != plan.Any && len(m.Src)+len(m.Dst) == 0 && family == unix.NFPROTO_INET {
 		b = append(b, "meta nfproto "+[...]string{plan.IPv4: "ipv4", plan.IPv6: "ipv6"}[m.Family]+" "...)
 	}
 	if len(m.UID) > 0 {
-		b = append(joined(append(b, "meta skuid "...), m.UID, plan.AppendIDs), ' ')
+		b = append(b, "meta skuid "...)
+		if len(m.UID) > 1 {
+			list(func() { b = appendJoined(b, m.UID, plan.AppendIDs) })
+		} else {
+			b = append(plan.AppendIDs(b, m.UID[0]), ' ')
+		}
 	}
 	if len(m.GID) > 0 {
-		b = append(joined(append(b, "meta skgid "...), m.GID, plan.AppendIDs), ' ')
+		b = append(plan.AppendIDs(append(b, "meta skgid "...), m.GID[0]), ' ')
 	}
 	if m.OutInterface != "" {
 		b = append(b, "oifname "+strconv.Quote(m.OutInterface)+" "...)
@@ -128,7 +136,8 @@ func appendVerdict(b []byte, v plan.Verdict) []byte {
 	return append(b, "accept"...)
 }
 
-func joined[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
+// appendJoined writes a list with commas.
+func appendJoined[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
 	for i, v := range list {
 		if i > 0 {
 			b = append(b, ", "...)
@@ -146,24 +155,18 @@ func appendAddresses(b []byte, p netip.Prefix) []byte {
 }
 
 // appendInterval writes an interval as nft does: a prefix where it is one.
-func appendInterval(b []byte, i interval, width int) []byte {
-	if width == 2 {
+func appendInterval(b []byte, i interval, kind keyKind) []byte {
+	switch kind {
+	case portKey:
 		return plan.AppendPorts(b, portRanges([]interval{i})[0])
+	case uidKey:
+		return plan.AppendIDs(b, idRanges([]interval{i})[0])
 	}
+	width := kind.width()
 	if p := prefixes([]interval{i}, width); len(p) == 1 {
 		return appendAddresses(b, p[0])
 	}
 	return i.last.addr(width).AppendTo(append(i.first.addr(width).AppendTo(b), '-'))
-}
-
-func typeName(width int) string {
-	switch width {
-	case 2:
-		return "inet_service"
-	case 4:
-		return "ipv4_addr"
-	}
-	return "ipv6_addr"
 }
 
 func btoi(b bool) int {

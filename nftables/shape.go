@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -9,17 +10,17 @@ import (
 	"shunt/plan"
 )
 
-// The names under which shunt's rules stand in the kernel.
+// The names under which shunt's rules are in the kernel.
 const (
 	tableName = "shunt"
-	// spareName is the table that stands in while tableName is rebuilt.
+	// spareName is the table that acts while tableName is rebuilt.
 	spareName     = "shunt-spare"
 	inboundChain  = "inbound"
 	outboundChain = "outbound"
 	commentPrefix = "shunt/"
 )
 
-// tableID names a table: nftables has one name space a family.
+// tableID names a table: in nftables each family has its own names.
 type tableID struct {
 	family byte // unix.NFPROTO_INET, _IPV4 or _IPV6
 	name   string
@@ -27,7 +28,7 @@ type tableID struct {
 
 func (t tableID) String() string { return familyName(t.family) + " " + t.name }
 
-// place names a chain of the table, or with an empty name the table itself.
+// place returns the table, or a chain of it, as apply names it.
 func (t tableID) place(chain string) apply.Place {
 	p := apply.Place{Table: t.name, Chain: chain}
 	switch t.family {
@@ -39,12 +40,38 @@ func (t tableID) place(chain string) apply.Place {
 	return p
 }
 
-// set is a named interval set: what a rule's list is compared with.
+// tableFor returns the table that holds a plan. With IPv6 off its family is ip,
+// so that IPv6 packets never meet it.
+func tableFor(p plan.Plan) tableID {
+	if p.IPv6 {
+		return tableID{unix.NFPROTO_INET, tableName}
+	}
+	return tableID{unix.NFPROTO_IPV4, tableName}
+}
+
+// set is a named interval set, which holds a rule's list.
 type set struct {
 	name  string
-	width int // of a key, in bytes: 2 ports, 4 IPv4, 16 IPv6
+	kind  keyKind
 	elems []interval
 }
+
+// secondName ends the other name that a list's set can have (see setnames.go).
+const secondName = "-2"
+
+// setComment is the comment of a set: the list that it holds. It says nothing
+// that a later run could make untrue, because sets outlive the run that made
+// them.
+func setComment(name string) string {
+	name = strings.TrimSuffix(name, secondName)
+	for _, suffix := range familySuffixes() {
+		name = strings.TrimSuffix(name, suffix)
+	}
+	return commentPrefix + name
+}
+
+// familySuffixes returns how the names of a list's two sets of addresses end.
+func familySuffixes() [3]string { return [...]string{plan.IPv4: "-ipv4", plan.IPv6: "-ipv6"} }
 
 // ruleset is a plan in the shape of one nftables table.
 type ruleset struct {
@@ -54,16 +81,16 @@ type ruleset struct {
 	out   []kernelRule
 }
 
-// kernelRule is one rule of the table with the name of the set that it reads.
+// kernelRule is a rule of the table with the name of the set that it reads.
 type kernelRule struct {
 	plan.Rule
 	set string
 }
 
-// shape splits the plan's rules into rules that the kernel can hold: one
-// family where addresses are compared, one range of ids, each list in a set.
-func shape(p plan.Plan, t tableID) ruleset {
-	rs := ruleset{table: t}
+// shape splits the plan's rules into rules that the kernel can hold: one family
+// where addresses are compared, one range of ids, and each other list in a set.
+func shape(p plan.Plan) ruleset {
+	rs := ruleset{table: tableFor(p)}
 	rs.in = rs.split(p.Inbound, p.IPv6)
 	rs.out = rs.split(p.Outbound, p.IPv6)
 	return rs
@@ -83,8 +110,7 @@ func (rs *ruleset) split(rules []plan.Rule, ipv6 bool) []kernelRule {
 				out = append(out, kernelRule{Rule: r})
 			}
 		case len(m.DstPorts) > 0:
-			out = append(out, kernelRule{Rule: r, set: r.Name})
-			rs.sets = append(rs.sets, set{r.Name, 2, portIntervals(m.DstPorts)})
+			out = append(out, rs.listed(r, r.Name, portKey, portIntervals(m.DstPorts)))
 		default:
 			out = append(out, kernelRule{Rule: r})
 		}
@@ -97,25 +123,54 @@ func (rs *ruleset) perFamily(out []kernelRule, r plan.Rule, list []netip.Prefix,
 	for split < len(list) && list[split].Addr().Is4() {
 		split++
 	}
-	add := func(f plan.Family, width int, part []netip.Prefix) {
+	add := func(f plan.Family, kind keyKind, part []netip.Prefix) {
 		if len(part) == 0 {
 			return
 		}
 		r.Match.Family = f
 		put(&r.Match, part)
-		name := r.Name + "-" + [...]string{plan.IPv4: "ipv4", plan.IPv6: "ipv6"}[f]
-		out = append(out, kernelRule{Rule: r, set: name})
-		rs.sets = append(rs.sets, set{name, width, prefixIntervals(part)})
+		out = append(out, rs.listed(r, r.Name+familySuffixes()[f], kind, prefixIntervals(part)))
 	}
-	add(plan.IPv4, 4, list[:split])
+	add(plan.IPv4, ipv4Key, list[:split])
 	if ipv6 {
-		add(plan.IPv6, 16, list[split:])
+		add(plan.IPv6, ipv6Key, list[split:])
 	}
 	return out
 }
 
-// find returns the set of that name, or nil.
-func find(sets []set, name string) *set {
+// listed adds a set and returns the rule that reads it.
+func (rs *ruleset) listed(r plan.Rule, name string, kind keyKind, elems []interval) kernelRule {
+	rs.sets = append(rs.sets, set{name, kind, elems})
+	return kernelRule{r, name}
+}
+
+// chain returns the rules of one of the two chains.
+func (rs *ruleset) chain(name string) []kernelRule {
+	if name == outboundChain {
+		return rs.out
+	}
+	return rs.in
+}
+
+// chains returns the names of the base chains, in the order in which they are
+// written and shown.
+func chains() [2]string { return [...]string{inboundChain, outboundChain} }
+
+// state returns the rules as Read finds them when they are live.
+func (rs *ruleset) state() apply.State {
+	var s apply.State
+	for _, name := range chains() {
+		sec := apply.Section{Place: rs.table.place(name), Hook: applyHook(wantHook(name)), Spec: wantSpec(name)}
+		for _, r := range rs.chain(name) {
+			sec.Rules = append(sec.Rules, apply.Rule{Rule: r.Rule})
+		}
+		s.Sections = append(s.Sections, sec)
+	}
+	return s
+}
+
+// findSet returns the set of that name, or nil.
+func findSet(sets []set, name string) *set {
 	for i := range sets {
 		if sets[i].name == name {
 			return &sets[i]

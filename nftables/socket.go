@@ -1,6 +1,7 @@
 package nftables
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,12 +22,11 @@ const replyTimeout = 10 * time.Second
 // (netlink_dump in net/netlink/af_netlink.c), so a large one saves calls.
 const readBuffer = 64 << 10
 
-// socket is a netlink socket of ours. That of google/nftables checks neither
-// the interrupted flag of a dump nor a decoder's error, receives in small
-// pieces, and needs the runtime's poller and a buffer of megabytes to write.
+// socket is a netlink socket in one network namespace.
 type socket struct {
-	fd  int
-	seq uint32
+	fd     int    // -1: to be opened again
+	cookie uint64 // of the namespace; 0: not known
+	seq    uint32
 
 	// Memory that one request leaves to the next.
 	buf    []byte
@@ -35,24 +35,47 @@ type socket struct {
 
 // dial opens a socket in the calling thread's network namespace.
 func dial() (*socket, error) {
+	s := &socket{fd: -1}
+	return s, s.ready()
+}
+
+// ready makes sure that the socket is open. One that was closed to end a dump
+// (see request) is opened again, and must be in the namespace of the first.
+func (s *socket) ready() error {
+	if s.fd >= 0 {
+		return nil
+	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
-		return nil, fmt.Errorf("open a netfilter netlink socket: %w", err)
+		return fmt.Errorf("open a netfilter netlink socket: %w", err)
 	}
 	tv := unix.NsecToTimeval(int64(replyTimeout))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("set the netlink socket's timeout: %w", err)
+		return fmt.Errorf("set the netlink socket's timeout: %w", err)
 	}
 	// Errors come without a copy of the message that they are about, so that
-	// they fit the buffer. Before Linux 4.3, which has no such option, they
-	// come with it.
+	// they fit the buffer, and with what is to blame for them. Before Linux 4.3
+	// and 4.12, which have no such options, they come with it and without.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
-	return &socket{fd: fd, bounds: make([]bound, 0, 1<<13)}, nil
+	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if err != nil {
+		cookie = 0 // before Linux 5.14
+	}
+	if s.cookie != 0 && s.cookie != cookie {
+		unix.Close(fd)
+		return errors.New("the calling thread is not in the network namespace that nftables was opened in")
+	}
+	s.fd, s.cookie = fd, cookie
+	return nil
 }
 
 func (s *socket) close() {
-	unix.Close(s.fd)
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+		s.fd = -1
+	}
 }
 
 // visit is called for one message of an answer: the family of its header
@@ -61,59 +84,69 @@ type visit func(family byte, body []byte) error
 
 // dump requests all objects of a kind and visits each. A dump that the kernel
 // flags as interrupted ends in errInterrupted.
-func (s *socket) dump(msg uint16, family byte, attrs []byte, each visit) error {
-	return s.request(msg, family, unix.NLM_F_DUMP, attrs, each)
+func (s *socket) dump(ctx context.Context, msg uint16, family byte, attrs []byte, each visit) error {
+	return s.request(ctx, msg, family, unix.NLM_F_DUMP, attrs, each)
 }
 
-// request sends one message of the nftables subsystem and visits the answer.
-func (s *socket) request(msg uint16, family byte, flags uint16, attrs []byte, each visit) error {
+// request sends one message of the nftables subsystem and visits the answer. If
+// it ends before the answer does, the socket is closed: the kernel begins no
+// other dump before that, and to read the rest could take long.
+func (s *socket) request(ctx context.Context, msg uint16, family byte, flags uint16, attrs []byte, each visit) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
 	s.seq++
 	if err := s.send(msg, family, flags|unix.NLM_F_REQUEST, attrs); err != nil {
 		return err
 	}
-	if s.buf == nil {
-		s.buf = make([]byte, readBuffer)
+	ended, err := s.answer(ctx, each)
+	if !ended {
+		s.close()
 	}
+	return err
+}
+
+// answer visits the messages of an answer, and reports whether it came to its
+// end.
+func (s *socket) answer(ctx context.Context, each visit) (ended bool, err error) {
 	interrupted := false
 	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
 		n, flags, err := s.receive()
 		if err != nil {
-			return err
+			return false, err
 		}
 		if flags&unix.MSG_TRUNC != 0 {
-			return fmt.Errorf("a netlink message is larger than %d bytes", readBuffer)
+			return false, fmt.Errorf("a netlink message is larger than %d bytes", readBuffer)
 		}
 		for b := s.buf[:n]; len(b) > 0; {
 			m, rest, err := nextMessage(b)
 			if err != nil {
-				return err
+				return false, err
 			}
 			b = rest
 			if m.seq != s.seq {
-				continue // a late answer to a request that failed half-way
+				continue
 			}
 			interrupted = interrupted || m.flags&unix.NLM_F_DUMP_INTR != 0
 			switch m.kind {
-			case unix.NLMSG_DONE:
-				if err := m.errno(); err != nil {
-					return err
+			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
+				if err := m.errno(); err != nil || !interrupted {
+					return true, err
 				}
-				if interrupted {
-					return errInterrupted
-				}
-				return nil
-			case unix.NLMSG_ERROR:
-				return m.errno()
+				return true, errInterrupted
 			case unix.NLMSG_NOOP:
 			default:
 				if m.kind>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.body) < nfgenmsgLen {
-					return fmt.Errorf("unexpected netlink message of type %#x", m.kind)
+					return false, fmt.Errorf("unexpected netlink message of type %#x", m.kind)
 				}
 				if err := each(m.body[0], m.body[nfgenmsgLen:]); err != nil {
-					return err
+					return false, err
 				}
 				if m.flags&unix.NLM_F_MULTI == 0 {
-					return nil
+					return true, nil
 				}
 			}
 		}
@@ -139,58 +172,9 @@ func (s *socket) write(b []byte) error {
 	}
 }
 
-// commit sends a batch. When the send returns, the kernel has carried it out,
-// or has queued an error for each message that it refused.
-func (s *socket) commit(x *batch) error {
-	x.end()
-	s.seq++ // the batch's messages have number 0, and answer no request
-	err := s.write(x.buf)
-	if err == unix.EMSGSIZE {
-		s.enlarge(len(x.buf))
-		err = s.write(x.buf)
-	}
-	if err != nil {
-		return err
-	}
-	if s.buf == nil {
-		s.buf = make([]byte, readBuffer)
-	}
-	var refused error // the first
-	for {
-		n, _, _, _, err := unix.Recvmsg(s.fd, s.buf, nil, unix.MSG_DONTWAIT)
-		switch err {
-		case nil:
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN: // all is read
-			return refused
-		default:
-			return errors.Join(refused, err)
-		}
-		for b := s.buf[:n]; len(b) > 0; {
-			m, rest, err := nextMessage(b)
-			if err != nil {
-				return err
-			}
-			if b = rest; m.kind == unix.NLMSG_ERROR && refused == nil {
-				refused = m.refusal()
-			}
-		}
-	}
-}
-
-// enlarge makes room for sending that many bytes at once. Beyond
-// net.core.wmem_max only the initial user namespace may go; for others the
-// send fails again.
-func (s *socket) enlarge(size int) {
-	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, size) != nil {
-		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
-	}
-}
-
 func (s *socket) receive() (n, flags int, err error) {
 	for {
-		n, _, flags, _, err = unix.Recvmsg(s.fd, s.buf, nil, 0)
+		n, _, flags, _, err = unix.Recvmsg(s.fd, s.buffer(), nil, 0)
 		switch err {
 		case nil:
 			return n, flags, nil
@@ -201,6 +185,13 @@ func (s *socket) receive() (n, flags int, err error) {
 			return 0, 0, err
 		}
 	}
+}
+
+func (s *socket) buffer() []byte {
+	if s.buf == nil {
+		s.buf = make([]byte, readBuffer)
+	}
+	return s.buf
 }
 
 // nfgenmsgLen is the size of struct nfgenmsg (linux/netfilter/nfnetlink.h).
@@ -238,33 +229,6 @@ func (m message) errno() error {
 		return unix.Errno(-code)
 	}
 	return nil
-}
-
-// refusal returns the error that an NLMSG_ERROR carries, with the kind of the
-// message that it is about (struct nlmsgerr: the number, then that message's
-// header).
-func (m message) refusal() error {
-	err := m.errno()
-	if err == nil || len(m.body) < 4+unix.NLMSG_HDRLEN {
-		return err
-	}
-	kind := binary.NativeEndian.Uint16(m.body[4+4:])
-	for _, k := range []struct {
-		kind uint16
-		what string
-	}{
-		{unix.NFT_MSG_NEWTABLE, "add the table"},
-		{unix.NFT_MSG_NEWSET, "add a set"},
-		{unix.NFT_MSG_NEWSETELEM, "add a set's elements"},
-		{unix.NFT_MSG_DELSETELEM, "delete a set's elements"},
-		{unix.NFT_MSG_NEWCHAIN, "add a chain"},
-		{unix.NFT_MSG_NEWRULE, "add a rule"},
-	} {
-		if kind == unix.NFNL_SUBSYS_NFTABLES<<8|k.kind {
-			return fmt.Errorf("%s: %w", k.what, err)
-		}
-	}
-	return err
 }
 
 func align4(n int) int { return (n + 3) &^ 3 }

@@ -119,5 +119,3 @@ func udata(b []byte, kind byte) string {
 	}
 	return ""
 }
-
-func ruleComment(b []byte) string { return udata(b, udataRuleComment) }

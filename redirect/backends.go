@@ -7,6 +7,7 @@ import (
 	"shunt/apply"
 	"shunt/config"
 	"shunt/iptables"
+	"shunt/netns"
 	"shunt/nftables"
 	"shunt/plan"
 )
@@ -26,11 +27,10 @@ func (b *backends) close() {
 
 func (b *backends) nftables() (*nftables.Backend, error) {
 	if b.nft == nil {
-		nft, err := nftables.Open()
+		nft, err := nftables.Open(nftables.Options{Settle: netns.Settle, Idle: b.opt.Idle, Log: b.opt.Log})
 		if err != nil {
 			return nil, err
 		}
-		nft.Idle = b.opt.Idle
 		b.nft = nft
 	}
 	return b.nft, nil

@@ -201,7 +201,8 @@ func linesOf(text, rule string) []string {
 			set = []string{line}
 		case len(set) > 0 && line == "}":
 			out, set = append(out, strings.Join(set, " ")+" }"), nil
-		case len(set) > 0 && !strings.HasPrefix(line, "comment "):
+		case len(set) > 0 && strings.HasPrefix(line, "comment "):
+		case len(set) > 0:
 			set = append(set, line+";")
 		case strings.Contains(line, `"shunt/`+rule+`"`):
 			out = append(out, line)

@@ -52,15 +52,15 @@ func TestListsThatMustNotBeSeenHalfChanged(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			within(t, func(_ *netnstest.NS, b *Backend) {
-				bring(t, b, standard())
-				if got := bring(t, b, tc.to); got != tc.commits {
+				makeLive(t, b, standard())
+				if got := makeLive(t, b, tc.to); got != tc.commits {
 					t.Errorf("%d commits, want %d", got, tc.commits)
 				}
-				if got := setsOf(t, b, tc.to); !slices.Equal(got, tc.sets) {
+				if got := setsOf(read(t, b), tc.to); !slices.Equal(got, tc.sets) {
 					t.Errorf("sets %v, want %v", got, tc.sets)
 				}
-				bring(t, b, standard()) // and back, from whatever names there are
-				if n, want := len(look(t, b).(live).tables[0].sets), len(shape(standard(), tableFor(standard())).sets); n != want {
+				makeLive(t, b, standard()) // and back, from whatever names there are
+				if n, want := len(read(t, b).tables[0].sets), len(shape(standard()).sets); n != want {
 					t.Errorf("%d sets are left, want %d", n, want)
 				}
 			})
@@ -69,10 +69,10 @@ func TestListsThatMustNotBeSeenHalfChanged(t *testing.T) {
 }
 
 // setsOf returns the sets that the inbound chain's lists are in.
-func setsOf(t *testing.T, b *Backend, p plan.Plan) []string {
+func setsOf(s *snapshot, p plan.Plan) []string {
 	var names []string
-	for _, r := range shape(p, tableFor(p)).in {
-		if l := look(t, b).(live).tables[0].reads(r.set); l != nil {
+	for _, r := range shape(p).in {
+		if l := s.tables[0].listOf(r.set); l != nil {
 			names = append(names, l.name)
 		}
 	}
@@ -85,9 +85,9 @@ func TestUnreadSetIsFilledBeforeItsRule(t *testing.T) {
 	t.Parallel()
 	netnstest.Tool(t, "nft")
 	within(t, func(ns *netnstest.NS, b *Backend) {
-		bring(t, b, bare())
+		makeLive(t, b, bare())
 		ns.Exec(t, "add set inet shunt skip-inbound-ports { type inet_service; flags interval; elements = { 1-9 }; }", "nft", "-f", "-")
-		if got := bring(t, b, standard()); got != 2 {
+		if got := makeLive(t, b, standard()); got != 2 {
 			t.Errorf("%d commits, want 2: the sets first", got)
 		}
 	})

@@ -1,0 +1,252 @@
+package nftables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// isOurs reports whether a table belongs to shunt: a name of ours, in a family
+// that shunt uses. Whoever made it, shunt takes it over.
+func isOurs(t tableID) bool {
+	return (t.name == tableName || t.name == spareName) &&
+		(t.family == unix.NFPROTO_INET || t.family == unix.NFPROTO_IPV4)
+}
+
+// What is read of a table at most: more than any plan needs. A plan has eight
+// lists, each of which can be in two sets for a moment, and some ten rules a
+// chain; the kernel takes half a second for the elements of a set of this size.
+const (
+	maxElements = 2*maxRanges + 1 // a start and an end each, and nft's mark
+	maxSets     = 32
+	maxChains   = 1000
+	maxRules    = 1000
+)
+
+// tooLarge is the error of a read that found more of something than a plan can
+// have.
+type tooLarge struct{ what string }
+
+func (t *tooLarge) Error() string { return t.what }
+
+func moreThan(n int, what string) error {
+	return &tooLarge{fmt.Sprintf("more than %d %s", n, what)}
+}
+
+// readTime bounds a read that is repeated because the rules keep changing, and
+// one that is not done. A read takes a third of a millisecond.
+const readTime = 10 * time.Second
+
+// consistent runs read until the kernel's generation is the same before and
+// after it, and returns that generation. It gives up when the context ends, or
+// after readTime.
+func (s *socket) consistent(ctx context.Context, read func(context.Context) error) (uint32, error) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	for tries := 1; ; tries++ {
+		before, err := s.generation(ctx)
+		if err != nil {
+			return 0, err
+		}
+		err = read(ctx)
+		// An object that a listing named and that is gone when its content
+		// is asked for (ENOENT) shows a change as much as the flag does.
+		if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, unix.ENOENT) {
+			return 0, err
+		}
+		after, genErr := s.generation(ctx)
+		if genErr != nil {
+			return 0, genErr
+		}
+		if before == after && !errors.Is(err, errInterrupted) {
+			return before, err
+		}
+		if ctx.Err() != nil {
+			return 0, fmt.Errorf("read the nftables rules: something keeps changing them: they changed during each of %d reads in %s: %w",
+				tries, time.Since(start).Round(time.Millisecond), ctx.Err())
+		}
+		if tries > 20 {
+			time.Sleep(time.Millisecond) // leaves the processor to others, the writer among them
+		}
+	}
+}
+
+// generation returns the number of the kernel's current set of rules.
+func (s *socket) generation(ctx context.Context) (gen uint32, err error) {
+	err = s.request(ctx, unix.NFT_MSG_GETGEN, unix.NFPROTO_UNSPEC, 0, nil, func(_ byte, body []byte) error {
+		a := attrs{rest: body}
+		for a.next() {
+			if a.kind == unix.NFTA_GEN_ID {
+				gen = a.u32()
+			}
+		}
+		return a.fail("the generation")
+	})
+	return gen, queryError("ask the kernel for its nftables generation", err)
+}
+
+// tables lists the tables that keep accepts, without their content.
+func (s *socket) tables(ctx context.Context, keep func(tableID) bool) (out []liveTable, err error) {
+	err = s.dump(ctx, unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC, nil, func(family byte, body []byte) error {
+		t, err := decodeTable(family, body)
+		if err == nil && keep(t.tableID) {
+			out = append(out, t)
+		}
+		return err
+	})
+	return out, queryError("list the nftables tables", err)
+}
+
+func decodeTable(family byte, body []byte) (liveTable, error) {
+	const tableOwner = 7 // NFTA_TABLE_OWNER (linux/netfilter/nf_tables.h)
+	t := liveTable{tableID: tableID{family: family}}
+	a := attrs{rest: body}
+	for a.next() {
+		switch a.kind {
+		case unix.NFTA_TABLE_NAME:
+			t.name = a.str()
+		case unix.NFTA_TABLE_FLAGS:
+			t.flags = a.u32()
+		case tableOwner:
+			t.owner = a.u32()
+		}
+	}
+	return t, a.fail("a table")
+}
+
+// content reads a table's chains, sets and rules.
+func (s *socket) content(ctx context.Context, t *liveTable) error {
+	err := s.chains(ctx, t)
+	if err == nil {
+		err = s.sets(ctx, t)
+	}
+	for i := range t.sets {
+		if err == nil {
+			err = s.elements(ctx, t.tableID, &t.sets[i])
+		}
+	}
+	if err == nil {
+		err = s.rules(ctx, t)
+	}
+	if large := (*tooLarge)(nil); errors.As(err, &large) {
+		t.tooLarge = large.what
+		return nil
+	}
+	return err
+}
+
+// chains lists a table's chains. The kernel filters this dump by family only.
+func (s *socket) chains(ctx context.Context, t *liveTable) error {
+	err := s.dump(ctx, unix.NFT_MSG_GETCHAIN, t.family, nil, func(_ byte, body []byte) error {
+		table, c, err := decodeChain(body)
+		if err != nil || table != t.name {
+			return err
+		}
+		if len(t.chains) == maxChains {
+			return moreThan(maxChains, "chains")
+		}
+		t.chains = append(t.chains, c)
+		return nil
+	})
+	return queryError("list the chains of table "+t.String(), err)
+}
+
+func (s *socket) sets(ctx context.Context, t *liveTable) error {
+	err := s.dump(ctx, unix.NFT_MSG_GETSET, t.family, appendString(nil, unix.NFTA_SET_TABLE, t.name), func(_ byte, body []byte) error {
+		if len(t.sets) == maxSets {
+			return moreThan(maxSets, "sets")
+		}
+		set, err := decodeSet(body)
+		t.sets = append(t.sets, set)
+		return err
+	})
+	return queryError("list the sets of table "+t.String(), err)
+}
+
+func (s *socket) rules(ctx context.Context, t *liveTable) error {
+	n := 0
+	err := s.dump(ctx, unix.NFT_MSG_GETRULE, t.family, appendString(nil, unix.NFTA_RULE_TABLE, t.name), func(_ byte, body []byte) error {
+		if n++; n > maxRules {
+			return moreThan(maxRules, "rules")
+		}
+		chain, rule, err := decodeRule(body, t.family, t.sets)
+		if c := t.chain(chain); c != nil {
+			c.rules = append(c.rules, rule)
+		}
+		return err
+	})
+	return queryError("read the rules of table "+t.String(), err)
+}
+
+func decodeChain(body []byte) (table string, c liveChain, err error) {
+	var kind string
+	var hook, policy uint32 = 0, nfAccept
+	var priority int32
+	base := false
+	a := attrs{rest: body}
+	for a.next() {
+		switch a.kind {
+		case unix.NFTA_CHAIN_TABLE:
+			table = a.str()
+		case unix.NFTA_CHAIN_NAME:
+			c.name = a.str()
+		case unix.NFTA_CHAIN_TYPE:
+			kind = a.str()
+		case unix.NFTA_CHAIN_POLICY:
+			policy = a.u32()
+		case unix.NFTA_CHAIN_USE:
+			c.use = a.u32()
+		case unix.NFTA_CHAIN_HOOK:
+			base = true
+			h := a.nested()
+			for h.next() {
+				switch h.kind {
+				case unix.NFTA_HOOK_HOOKNUM:
+					hook = h.u32()
+				case unix.NFTA_HOOK_PRIORITY:
+					priority = int32(h.u32())
+				}
+			}
+			if err := h.fail("a chain's hook"); err != nil {
+				return table, c, err
+			}
+		}
+	}
+	if base {
+		c.hook = applyHook(hook)
+		c.spec = chainSpec(kind, hook, priority, policy)
+	}
+	return table, c, a.fail("a chain")
+}
+
+// decodeSet reads a set without its elements.
+func decodeSet(body []byte) (s liveSet, err error) {
+	var kind, keyLen, flags uint32
+	a := attrs{rest: body}
+	for a.next() {
+		switch a.kind {
+		case unix.NFTA_SET_NAME:
+			s.name = a.str()
+		case unix.NFTA_SET_KEY_TYPE:
+			kind = a.u32()
+		case unix.NFTA_SET_KEY_LEN:
+			keyLen = a.u32()
+		case unix.NFTA_SET_FLAGS:
+			flags = a.u32()
+		case unix.NFTA_SET_USERDATA:
+			s.comment = udata(a.data, udataSetComment)
+		}
+	}
+	s.kind = keyKindOf(kind, keyLen)
+	switch {
+	case s.kind == unknownKey:
+		s.mismatch = fmt.Sprintf("its keys have type %d and %d bytes", kind, keyLen)
+	case flags != unix.NFT_SET_INTERVAL:
+		s.mismatch = fmt.Sprintf("its flags are %#x, not interval", flags)
+	}
+	return s, a.fail("a set")
+}

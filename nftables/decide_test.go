@@ -55,6 +55,9 @@ func decisions() []decision {
 		})},
 		{name: "lists come", have: live(bare()), want: skip22},
 		{name: "lists go", have: live(lists), want: bare()},
+		{name: "uids come and their rule changes its form", have: live(bare()), want: with(bare(), func(p *plan.Plan) {
+			p.Outbound = slices.Insert(p.Outbound, 1, standard().Outbound[2])
+		})},
 		{name: "a list changes that is too long for one batch", have: live(long), want: longer, limits: limits{parts: true}},
 		{name: "a run was killed between the sets and the rules", have: unread(live(skip22)), want: skip22},
 		{name: "a run was killed and the plan is another", have: unread(live(skip22)), want: with(skip22, func(p *plan.Plan) {

@@ -84,6 +84,14 @@ func portIntervals(ranges []plan.PortRange) []interval {
 	return out
 }
 
+func idIntervals(ranges []plan.IDRange) []interval {
+	out := make([]interval, len(ranges))
+	for i, r := range ranges {
+		out[i] = interval{key{lo: uint64(r.First)}, key{lo: uint64(r.Last)}}
+	}
+	return out
+}
+
 func idRanges(in []interval) []plan.IDRange {
 	out := make([]plan.IDRange, len(in))
 	for i, r := range in {

@@ -88,7 +88,7 @@ type kernelRule struct {
 }
 
 // shape splits the plan's rules into rules that the kernel can hold: one family
-// where addresses are compared, one range of ids, and each other list in a set.
+// where addresses are compared, and each list in a set.
 func shape(p plan.Plan) ruleset {
 	rs := ruleset{table: tableFor(p)}
 	rs.in = rs.split(p.Inbound, p.IPv6)
@@ -105,10 +105,7 @@ func (rs *ruleset) split(rules []plan.Rule, ipv6 bool) []kernelRule {
 		case len(m.Dst) > 0:
 			out = rs.perFamily(out, r, m.Dst, ipv6, func(m *plan.Match, p []netip.Prefix) { m.Dst = p })
 		case len(m.UID) > 1:
-			for i := range m.UID {
-				r.Match.UID = m.UID[i : i+1]
-				out = append(out, kernelRule{Rule: r})
-			}
+			out = append(out, rs.listed(r, r.Name, uidKey, idIntervals(m.UID)))
 		case len(m.DstPorts) > 0:
 			out = append(out, rs.listed(r, r.Name, portKey, portIntervals(m.DstPorts)))
 		default:

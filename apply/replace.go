@@ -59,5 +59,5 @@ type Unverified struct {
 }
 
 func (u *Unverified) Error() string {
-	return fmt.Sprintf("verify: the kernel accepted the rules of %s but holds others (shunt diff shows them): something else may be writing them", u.Backend)
+	return fmt.Sprintf("verify: the kernel accepted the rules of %s but holds others: something else may be writing them", u.Backend)
 }

@@ -166,15 +166,19 @@ func (c *call) openNetns() (*netns.NS, error) {
 	return ns, nil
 }
 
-// refuseHost fails on the node's own namespace: that of process 1, or this
-// process's.
+// refuseHost fails on the node's own namespace: the initial one, that of process
+// 1, or this process's.
 func (c *call) refuseHost(ns *netns.NS) error {
 	own, err := netns.Current()
 	if err != nil {
 		return c.fail(types.ErrInternal, err, "")
 	}
 	defer own.Close()
-	if host, _ := ns.IsHost(); host || ns.Same(own) {
+	host, unknown := ns.IsHost()
+	if unknown != nil && !own.IsInitial() { // otherwise its inode has said it all
+		c.log.Warn("it cannot be told for certain whether CNI_NETNS is the node's own namespace", "error", unknown)
+	}
+	if host || ns.Same(own) {
 		return c.fail(types.ErrInvalidNetNS,
 			fmt.Errorf("CNI_NETNS: %s is the node's own: rules in it would redirect the traffic of the whole node", ns),
 			"a pod with hostNetwork has no network of its own: runtimes call no plugin for it")

@@ -1,7 +1,10 @@
 package cni
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/cni/pkg/version"
 
+	"shunt/netns"
 	"shunt/netns/netnstest"
 	"shunt/pods"
 )
@@ -51,10 +55,37 @@ func TestTheNodesOwnNamespaceIsRefused(t *testing.T) {
 	t.Parallel()
 	node := netnstest.New(t)
 	node.Run(t, func() {
-		c := &call{run: &run{}, args: args{netns: node.Path}, conf: &netConf{}}
+		var log bytes.Buffer
+		c := &call{run: &run{}, args: args{netns: node.Path}, conf: &netConf{}, log: newLogger(&log, slog.LevelInfo)}
 		ns, err := c.openNetns()
 		if ns != nil || asError(err).Code != types.ErrInvalidNetNS || !strings.Contains(err.Error(), "the node's own") {
 			t.Errorf("%v, %v", ns, err)
+		}
+		if _, unreadable := os.Readlink("/proc/1/ns/net"); (unreadable != nil) != strings.Contains(log.String(), "it cannot be told for certain") {
+			t.Errorf("process 1's namespace: %v; the log says\n%s", unreadable, &log)
+		}
+	})
+}
+
+// On Linux 6.18 and later its inode says it, whether process 1 can be looked at
+// or not.
+func TestTheInitialNamespaceIsRefusedFromAnywhere(t *testing.T) {
+	t.Parallel()
+	initial, err := netns.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer initial.Close()
+	if !initial.IsInitial() {
+		t.Skip("this is not the initial network namespace, or the kernel does not fix its inode: nothing to refuse")
+	}
+	path := fmt.Sprintf("/proc/self/fd/%d", initial.FD())
+	netnstest.New(t).Run(t, func() {
+		f := &fakeRules{}
+		invoke(t, f.plugin(), podEnv("ADD", path), conf(injected())).fails(t, types.ErrInvalidNetNS, "the node's own")
+		invoke(t, f.plugin(), podEnv("DEL", path), conf(injected())).ok(t)
+		if f.calls != nil {
+			t.Errorf("something was done: %v", f.calls)
 		}
 	})
 }

@@ -105,7 +105,7 @@ func TestAFailureIsInTheLogFileToo(t *testing.T) {
 	o := invoke(t, (&fakeRules{err: errKernel}).plugin(), podEnv("ADD", netnstest.New(t).Path), conf(chart, injected(), `"log_file":"`+path+`"`))
 	o.fails(t, 999)
 	text, err := os.ReadFile(path)
-	if err != nil || strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "the kernel said no") || !strings.Contains(string(text), "pod=emojivoto/web-5f") {
+	if err != nil || strings.Count(string(text), "msg=\"add failed\"") != 1 || !strings.Contains(string(text), "the kernel said no") || !strings.Contains(string(text), "pod=emojivoto/web-5f") {
 		t.Errorf("the file has\n%s\n%v", text, err)
 	}
 }

@@ -38,6 +38,9 @@ type Plugin struct {
 	// Level reads the name of a log level.
 	Level func(name string) (level slog.Level, known bool)
 
+	// Locks is the folder of the node's locks; "": redirect.LockFolder.
+	Locks string
+
 	// open stands in for redirect.Open in tests.
 	open func(*netns.NS, config.Config, redirect.Options) Rules
 }
@@ -64,6 +67,8 @@ func (c *call) rules(ns *netns.NS, cfg config.Config, idle bool) Rules {
 		Idle:      idle,
 		Secure:    true,
 		NoteLevel: slog.LevelDebug, // the line on ADD has the reason
+		Locks:     c.Locks,
+		MakeLocks: true,
 	}
 	if c.open != nil {
 		return c.open(ns, cfg, o)

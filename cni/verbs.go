@@ -1,16 +1,15 @@
 package cni
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
 
 	"shunt/apply"
-	"shunt/config"
 	"shunt/netns"
 	"shunt/pods"
 )
@@ -52,7 +51,8 @@ func (c *call) setUp(ctx context.Context, facts pods.Facts) error {
 		}
 		res, err := rules.Apply(ctx)
 		if err != nil {
-			return c.fail(code(err), fmt.Errorf("apply the rules: %w", err), details(err))
+			return c.fail(code(err), fmt.Errorf("apply the rules: %w", err),
+				cmp.Or(hint(err), "a meshed pod is not started without its rules; the runtime will try again"))
 		}
 		c.log.Info("add", "decision", meshed, "backend", res.Backend, "reason", res.Reason,
 			"changed", res.Changed, "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6, c.took())
@@ -79,32 +79,12 @@ func (c *call) withRules(facts pods.Facts, f func(Rules) error) error {
 
 // simulate logs what an ADD would change.
 func (c *call) simulate(ctx context.Context, rules Rules) error {
-	cmp, err := rules.Compare(ctx)
+	live, err := rules.Compare(ctx)
 	if err != nil {
-		return c.fail(code(err), fmt.Errorf("simulate: compare the live rules with the plan: %w", err), "")
+		return c.fail(code(err), fmt.Errorf("simulate: compare the live rules with the plan: %w", err), hint(err))
 	}
-	c.log.Info("add", "decision", simulated, "backend", cmp.Backend, "diff", cmp.Text(), c.took())
+	c.log.Info("add", "decision", simulated, "backend", live.Backend, "diff", live.Text(), c.took())
 	return nil
-}
-
-// code returns the code of an error of the rules.
-func code(err error) uint {
-	switch {
-	case errors.Is(err, netns.ErrLocked):
-		return types.ErrTryAgainLater
-	case config.IsInput(err): // more than the backend takes
-		return types.ErrInvalidNetworkConfig
-	}
-	return types.ErrInternal
-}
-
-// details returns what an operator may want to know of an error beside its
-// text.
-func details(err error) string {
-	if unverified, ok := errors.AsType[*apply.Unverified](err); ok {
-		return shorten(unverified.Diff)
-	}
-	return "a meshed pod is not started without its rules; the runtime will try again"
 }
 
 // check compares the live rules of a meshed pod with the plan.
@@ -114,12 +94,12 @@ func check(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.withRules(facts, func(rules Rules) error {
-		cmp, err := rules.Compare(ctx)
+		live, err := rules.Compare(ctx)
 		if err != nil {
-			return c.fail(code(err), fmt.Errorf("compare the live rules with the plan: %w", err), "")
+			return c.fail(code(err), fmt.Errorf("compare the live rules with the plan: %w", err), hint(err))
 		}
-		if !cmp.Equal() {
-			return c.fail(codeDrift, fmt.Errorf("the live rules (%s) are not those of the plan", cmp.Backend), shorten(cmp.Text()))
+		if !live.Equal() {
+			return c.fail(codeDrift, fmt.Errorf("the live rules (%s) are not those of the plan", live.Backend), shorten(live.Text()))
 		}
 		return nil
 	})
@@ -156,7 +136,7 @@ func del(ctx context.Context, c *call) error {
 	cfg.IPv6 = true
 	commits, cleared, err := c.rules(ns, cfg, false).Clear(ctx)
 	if err != nil {
-		return c.fail(types.ErrInternal, fmt.Errorf("remove the rules: %w", err), "")
+		return c.fail(types.ErrInternal, fmt.Errorf("remove the rules: %w", err), hint(err))
 	}
 	c.log.Info("del", "decision", d, "backend", apply.Names(cleared), "commits", commits, c.took())
 	return nil
@@ -165,13 +145,3 @@ func del(ctx context.Context, c *call) error {
 // gc has nothing to collect: everything is in the pods' namespaces, and ends
 // with them.
 func gc(context.Context, *call) error { return nil }
-
-// shorten bounds a diff: thousands of ports are of no use in an event.
-func shorten(diff string) string {
-	const most = 4 << 10
-	if len(diff) <= most {
-		return diff
-	}
-	cut := strings.LastIndexByte(diff[:most], '\n') + 1
-	return diff[:cut] + "... (shunt diff shows the rest)"
-}

@@ -102,7 +102,7 @@ var program = sync.OnceValues(func() (string, error) {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "shunt")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "shunt/cmd/shunt")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-X main.lockFolder="+dir+"/no-locks", "-o", path, "shunt/cmd/shunt")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", cmd, err, out)

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrEnterDenied is wrapped by Do's error where setns(2) was not permitted. The
+// error wraps fs.ErrPermission as well.
+var ErrEnterDenied = errors.New("this needs CAP_SYS_ADMIN in the user namespace that owns it and in the caller's own")
+
 // Do calls f in the namespace, on a thread that does nothing else meanwhile:
 // sockets that f makes, files under /proc/thread-self that it opens and
 // children that it starts are in the namespace; goroutines that it starts are
@@ -76,7 +80,7 @@ func (n *NS) enter() (leave func() error, err error) {
 	if err := netns.Set(n.fd); err != nil {
 		_ = origin.Close()
 		if errors.Is(err, unix.EPERM) {
-			return nil, fmt.Errorf("enter %s: %w: this needs CAP_SYS_ADMIN in the user namespace that owns it and in the caller's own; shunt init inside the pod does not, it is in the pod's namespace already: leave out --netns and --pid there", n, err)
+			return nil, fmt.Errorf("enter %s: %w: %w", n, err, ErrEnterDenied)
 		}
 		return nil, fmt.Errorf("enter %s: %w", n, err)
 	}

@@ -44,7 +44,7 @@ func play(role string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := ns.Lock(context.Background(), 50*time.Millisecond); err != nil {
+		if _, err := ns.Lock(context.Background(), nil, 50*time.Millisecond); err != nil {
 			return err
 		}
 		fmt.Println("locked")
@@ -57,6 +57,14 @@ func play(role string) error {
 			return err
 		}
 		return play("lock " + file)
+	case "lock-elsewhere": // the same in a PID namespace of its own, whose /proc is mounted
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return err
+		}
+		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+			return err
+		}
+		return play("lock")
 	case "sysctl-read-only": // writes the one named arg where a container would
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			return err

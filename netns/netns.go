@@ -214,21 +214,6 @@ func (n *NS) Same(other *NS) bool {
 	return n.check() == nil && other.check() == nil && n.dev == other.dev && n.ino == other.ino
 }
 
-// IsHost reports whether the namespace is that of process 1. It is known only
-// where /proc/1/ns/net can be read, and process 1 is the node's only for a
-// process that sees the node's process ids, as a CNI plugin does; in a
-// container it is the container's own first process.
-func (n *NS) IsHost() (host, known bool) {
-	if n.check() != nil {
-		return false, false
-	}
-	var st unix.Stat_t
-	if unix.Stat("/proc/1/ns/net", &st) != nil {
-		return false, false
-	}
-	return n.is(&st), true
-}
-
 // is reports whether st is of the namespace's file.
 func (n *NS) is(st *unix.Stat_t) bool {
 	return n.dev == st.Dev && n.ino == st.Ino

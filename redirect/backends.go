@@ -3,6 +3,7 @@ package redirect
 import (
 	"context"
 	"errors"
+	"os"
 
 	"shunt/apply"
 	"shunt/config"
@@ -17,6 +18,21 @@ import (
 type backends struct {
 	*Rules
 	nft *nftables.Backend
+
+	lock   *netns.Lock // a writer's, while it is held
+	noLock error       // why a writer does not have it
+}
+
+// engine returns the engine for the calling thread's namespace.
+func (b *backends) engine(ctx context.Context) *apply.Engine {
+	return &apply.Engine{
+		Candidates:    b.candidates(ctx),
+		Owners:        func() ([]apply.Owner, error) { return b.owners(ctx) },
+		HasGlobalIPv6: netns.HasGlobalIPv6,
+		Settle:        netns.Settle,
+		Version:       b.opt.Version,
+		Log:           b.opt.Log,
+	}
 }
 
 func (b *backends) close() {
@@ -39,6 +55,10 @@ func (b *backends) nftables() (*nftables.Backend, error) {
 // iptables returns the backend of a mode; as a finder of leftovers it leaves
 // alone what it cannot see without creating a table.
 func (b *backends) iptables(ctx context.Context, mode string, leftovers bool) (*iptables.Backend, error) {
+	var inherit []*os.File
+	if b.lock != nil {
+		inherit = []*os.File{b.lock.File()} // an orphan holds it as long as it can still commit
+	}
 	return iptables.New(ctx, iptables.Options{
 		Mode:        mode,
 		Leftovers:   leftovers,
@@ -47,6 +67,7 @@ func (b *backends) iptables(ctx context.Context, mode string, leftovers bool) (*
 		HasNAT:      b.hasNAT,
 		Secure:      b.opt.Secure,
 		Children:    passCaps,
+		Inherit:     inherit,
 		Log:         b.opt.Log,
 	})
 }
@@ -67,7 +88,12 @@ func (b *backends) candidates(ctx context.Context) []apply.Candidate {
 		return apply.Candidate{Name: string(apply.NFTables), Reason: reason, Open: func() (apply.Backend, error) { return b.nftables() }}
 	}
 	ipt := func(mode, name, reason string) apply.Candidate {
-		return apply.Candidate{Name: name, Reason: reason, Open: func() (apply.Backend, error) { return b.iptables(ctx, mode, false) }}
+		return apply.Candidate{Name: name, Reason: reason, Open: func() (apply.Backend, error) {
+			if err := b.exclusive(); err != nil {
+				return nil, err
+			}
+			return b.iptables(ctx, mode, false)
+		}}
 	}
 	backend, mode, note := b.cfg.ResolveBackend()
 	if note != "" {
@@ -114,9 +140,13 @@ func (b *backends) fallback(name string) apply.Candidate {
 // owners returns every place where rules of ours can be. A kernel without
 // nf_tables has none there.
 func (b *backends) owners(ctx context.Context) ([]apply.Owner, error) {
-	legacy, err := b.iptables(ctx, iptables.ModeLegacy, !b.opt.Thorough)
+	ipt, err := b.iptables(ctx, iptables.ModeLegacy, !b.opt.Thorough)
 	if err != nil {
 		return nil, err
+	}
+	var legacy apply.Owner = ipt
+	if err := b.exclusive(); err != nil {
+		legacy = unlocked{ipt, err}
 	}
 	nft, err := b.nftables()
 	if errors.Is(err, apply.ErrNotSupported) {

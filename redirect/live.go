@@ -7,9 +7,9 @@ import (
 	"shunt/iptables"
 )
 
-// Live reads what every owner holds of ours, and writes nothing.
+// Live reads what every owner holds of ours. It takes no lock and writes nothing.
 func (r *Rules) Live(ctx context.Context) (all []apply.Held, err error) {
-	err = r.inside(ctx, func(b *backends) (bool, error) {
+	err = r.inside(func(b *backends) (bool, error) {
 		owners, err := b.owners(ctx)
 		if err != nil {
 			return false, err

@@ -44,6 +44,14 @@ type Options struct {
 	// table, because nothing else tells whether there are any.
 	Thorough bool
 
+	// Locks is the folder of the node's locks, "": LockFolder. MakeLocks makes
+	// it, for the plugin and the agent; otherwise it is used where it is.
+	Locks     string
+	MakeLocks bool
+
+	// HostNetwork lets Apply and Clear work in the host's own namespace, too.
+	HostNetwork bool
+
 	// NoteLevel is the level at which the choice of the backend is logged.
 	NoteLevel slog.Level
 }
@@ -72,7 +80,7 @@ func Open(ns *netns.NS, cfg config.Config, o Options) *Rules {
 // of ours, and sets the close-wait timeout if the configuration has one. Its
 // error is Untouched if nothing was changed.
 func (r *Rules) Apply(ctx context.Context) (res apply.Result, err error) {
-	err = r.locked(ctx, func(e *apply.Engine) (changed bool, err error) {
+	err = r.writing(ctx, func(e *apply.Engine) (changed bool, err error) {
 		if err := checkCloseWait(r.cfg.CloseWait); err != nil {
 			return false, err
 		}
@@ -88,10 +96,11 @@ func (r *Rules) Apply(ctx context.Context) (res apply.Result, err error) {
 	return res, err
 }
 
-// Compare compares what is live with the rules, and writes nothing.
+// Compare compares what is live with the rules. It takes no lock and writes
+// nothing.
 func (r *Rules) Compare(ctx context.Context) (c apply.Comparison, err error) {
-	err = r.locked(ctx, func(e *apply.Engine) (bool, error) {
-		c, err = e.Compare(ctx, r.plan)
+	err = r.inside(func(b *backends) (bool, error) {
+		c, err = b.engine(ctx).Compare(ctx, r.plan)
 		return false, err
 	})
 	return c, err
@@ -100,7 +109,7 @@ func (r *Rules) Compare(ctx context.Context) (c apply.Comparison, err error) {
 // Clear removes everything that shunt owns in the namespace, and returns the
 // number of commits and the owners that had something.
 func (r *Rules) Clear(ctx context.Context) (commits int, cleared []apply.ID, err error) {
-	err = r.locked(ctx, func(e *apply.Engine) (bool, error) {
+	err = r.writing(ctx, func(e *apply.Engine) (bool, error) {
 		commits, cleared, err = e.Clear(ctx)
 		return commits > 0, err
 	})
@@ -110,35 +119,32 @@ func (r *Rules) Clear(ctx context.Context) (commits int, cleared []apply.ID, err
 // PlanHash names the plan that the rules are for.
 func (r *Rules) PlanHash() string { return r.plan.Hash() }
 
-// locked runs f with an engine in the namespace, under its lock.
-func (r *Rules) locked(ctx context.Context, f func(*apply.Engine) (changed bool, err error)) error {
-	return r.inside(ctx, func(b *backends) (bool, error) {
-		return f(&apply.Engine{
-			Candidates:    b.candidates(ctx),
-			Owners:        func() ([]apply.Owner, error) { return b.owners(ctx) },
-			HasGlobalIPv6: netns.HasGlobalIPv6,
-			Settle:        netns.Settle,
-			Version:       r.opt.Version,
-			Log:           r.opt.Log,
-		})
+// writing runs f with an engine in the namespace, under its lock. It refuses the
+// host's namespace.
+func (r *Rules) writing(ctx context.Context, f func(*apply.Engine) (changed bool, err error)) error {
+	if !r.opt.HostNetwork {
+		if err := refuseHost(r.ns); err != nil {
+			return Untouched{err}
+		}
+	}
+	return r.inside(func(b *backends) (bool, error) {
+		defer b.takeLock(ctx)()
+		return f(b.engine(ctx))
 	})
 }
 
-// inside runs f in the namespace, under its lock, with the network
-// capabilities raised. The error of a run that changed nothing is Untouched.
-func (r *Rules) inside(ctx context.Context, f func(*backends) (changed bool, err error)) error {
+// inside runs f in the namespace, with the network capabilities raised. Who only
+// reads takes no lock: what a backend reads is consistent by itself. The error of
+// a run that changed nothing is Untouched.
+func (r *Rules) inside(f func(*backends) (changed bool, err error)) error {
 	changed := false
 	err := r.ns.Do(func() error {
 		if err := raiseCaps(); err != nil {
 			return err
 		}
-		unlock, err := r.ns.Lock(ctx, r.cfg.LockTimeout)
-		if err != nil {
-			return err
-		}
-		defer unlock()
 		b := &backends{Rules: r}
 		defer b.close()
+		var err error
 		changed, err = f(b)
 		return err
 	})

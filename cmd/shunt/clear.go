@@ -26,7 +26,8 @@ func newClear(s *system) *cobra.Command {
 		Short: "remove the rules",
 		Long: `Remove the rules of shunt and of Linkerd's proxy-init, whichever backend holds
 them. Nothing there is success. Connections that are redirected now are reset.
-It needs CAP_NET_ADMIN.`,
+The host's own network namespace is refused without --host-network. It needs
+CAP_NET_ADMIN.`,
 		Example: `  shunt clear
   sudo shunt clear --netns /run/netns/pod1`,
 		Args: noArgs,
@@ -34,6 +35,7 @@ It needs CAP_NET_ADMIN.`,
 	}
 	fs := cmd.Flags()
 	r.target.bind(fs)
+	r.target.bindHost(fs)
 	fs.DurationVar(&cfg.LockTimeout, "lock-timeout", cfg.LockTimeout, "how long to wait for another run in the same namespace")
 	r.logs.bind(fs)
 	return cmd
@@ -52,7 +54,7 @@ func (r *clearRun) run(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	defer ns.Close()
-	commits, cleared, err := redirect.Open(ns, cfg, redirect.Options{Log: log, Thorough: true}).Clear(ctx)
+	commits, cleared, err := redirect.Open(ns, cfg, redirect.Options{Log: log, Thorough: true, Locks: lockFolder, HostNetwork: r.target.host}).Clear(ctx)
 	if err != nil {
 		return err
 	}

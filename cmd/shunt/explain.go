@@ -63,7 +63,7 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case r.live && r.workloads.files != nil:
 		return badFlag("live", "it cannot be combined with -f, as live rules do not come from manifests: give one of them")
-	case !r.live && r.target != target{}:
+	case !r.live && (r.target.given("netns") || r.target.given("pid")):
 		return badFlag("netns", "it and --pid apply to live rules: give --live as well")
 	}
 	q, err := r.question(args)

@@ -28,7 +28,8 @@ func newInit(s *system) *cobra.Command {
 		Long: `Apply the rules in the current network namespace (a pod's, when this runs as its
 init container) or in another one, read them back, and compare. Rules that are
 already right are left alone; those of Linkerd's proxy-init and of an earlier
-run are taken over. It needs CAP_NET_ADMIN, and for iptables-legacy CAP_NET_RAW.`,
+run are taken over. The host's own network namespace is refused without
+--host-network. It needs CAP_NET_ADMIN, and for iptables-legacy CAP_NET_RAW.`,
 		Example: `  shunt init --skip-outbound-ports 3306,5432
   shunt init --config /etc/shunt/shunt.yaml
   shunt init --netns /run/netns/pod1 --dry-run`,
@@ -48,6 +49,7 @@ run are taken over. It needs CAP_NET_ADMIN, and for iptables-legacy CAP_NET_RAW.
 	fs := cmd.Flags()
 	r.bind(cmd, s)
 	r.target.bind(fs)
+	r.target.bindHost(fs)
 	fs.BoolVar(&r.dryRun, "dry-run", false, "print the rules that would be applied, and write nothing")
 	fs.BoolVar(&r.dryRun, "simulate", false, "Linkerd's name of --dry-run")
 	wait := ""

@@ -2,7 +2,8 @@
 //
 // One binary has several roles: the command line, under the names proxy-init
 // and linkerd2-proxy-init the init container of Linkerd, and, under any name,
-// a chained CNI plugin where a container runtime sets CNI_COMMAND.
+// a chained CNI plugin where a container runtime sets CNI_COMMAND and gives no
+// arguments.
 package main
 
 import (
@@ -30,7 +31,9 @@ type system struct {
 }
 
 func main() {
-	if os.Getenv("CNI_COMMAND") != "" {
+	// A runtime gives a plugin no arguments. Whoever gives some means them,
+	// whatever is in the environment.
+	if os.Getenv("CNI_COMMAND") != "" && len(os.Args) == 1 {
 		newPlugin().Main()
 	}
 	// Signals keep their default: a kill at any moment leaves the old rules

@@ -13,6 +13,7 @@ import (
 
 	"shunt/config"
 	"shunt/iptables"
+	"shunt/netns"
 	"shunt/netns/netnstest"
 )
 
@@ -54,12 +55,26 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // condition is what scripts ask for in brackets: [iptables], whether both
-// variants can be used. Like netnstest.Skip it is an error where all tests must
-// run.
+// variants can be used, which like netnstest.Skip is an error where all tests must
+// run and it does not hold; and [host], whether the tests run in the host's own
+// network namespace.
 func condition(name string) (bool, error) {
-	if name != "iptables" {
-		return false, fmt.Errorf("unknown condition %q", name)
+	switch name {
+	case "iptables":
+		return hasIptables()
+	case "host":
+		ns, err := netns.Current()
+		if err != nil {
+			return false, err
+		}
+		defer ns.Close()
+		host, err := ns.IsHost()
+		return host && err == nil && (ns.IsInitial() || netns.OnHost()), nil
 	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
+func hasIptables() (bool, error) {
 	var missing []error
 	for _, variant := range []string{iptables.ModeLegacy, iptables.ModeNFT} {
 		if _, err := iptables.FindCommand("iptables-" + variant); err != nil {

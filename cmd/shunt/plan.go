@@ -36,7 +36,7 @@ be injected, by its annotations and its namespace's on top of the flags, and
 say of the others why they would not be. With -o table, also print where every
 value came from.`,
 		Example: `  shunt plan -o table
-  shunt plan --skip-outbound-ports 3306 | sudo nft -f -
+  shunt plan --skip-outbound-ports 3306 > rules.nft
   shunt plan --backend iptables --iptables-mode legacy
   shunt plan -f app.yaml -o table --workload Deployment/web`,
 		Args: noArgs,

@@ -2,7 +2,11 @@ package main
 
 import "shunt/cni"
 
+// lockFolder is set by the linker (-X main.lockFolder=…); empty means
+// redirect.LockFolder.
+var lockFolder string
+
 // newPlugin returns the program in its role as a CNI plugin.
 func newPlugin() *cni.Plugin {
-	return &cni.Plugin{Version: versionString(), Level: parseLevel}
+	return &cni.Plugin{Version: versionString(), Level: parseLevel, Locks: lockFolder}
 }

@@ -91,6 +91,8 @@ func (r *resolved) rules(t *target) (rules *redirect.Rules, done func(), err err
 	if err != nil {
 		return nil, nil, err
 	}
-	rules = redirect.Open(ns, r.cfg, redirect.Options{Version: versionString(), Log: r.log})
+	rules = redirect.Open(ns, r.cfg, redirect.Options{
+		Version: versionString(), Log: r.log, Locks: lockFolder, HostNetwork: t.host,
+	})
 	return rules, func() { _ = ns.Close() }, nil
 }

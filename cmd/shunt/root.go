@@ -68,7 +68,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 func rejected(err error) bool {
 	return config.IsInput(err) || redirect.IsUntouched(err) &&
 		(errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, iptables.ErrMissingCommand) || errors.Is(err, fs.ErrNotExist) ||
-			errors.Is(err, netns.ErrNotNamespace))
+			errors.Is(err, netns.ErrNotNamespace) || errors.Is(err, redirect.ErrHost))
 }
 
 // newRoot returns the command with the verb that the arguments name, or all

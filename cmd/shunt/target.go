@@ -14,12 +14,26 @@ import (
 type target struct {
 	path string
 	pid  int
+	host bool // the host's is meant
+
+	flags *pflag.FlagSet
 }
 
 func (t *target) bind(fs *pflag.FlagSet) {
+	t.flags = fs
 	fs.StringVar(&t.path, "netns", "", "work in the network namespace of this file, not the current one (needs CAP_SYS_ADMIN)")
 	fs.IntVar(&t.pid, "pid", 0, "work in the network namespace of this process (needs CAP_SYS_ADMIN)")
 }
+
+// bindHost defines the flag without which a verb that writes refuses the host's
+// namespace.
+func (t *target) bindHost(fs *pflag.FlagSet) {
+	fs.BoolVar(&t.host, "host-network", false, "work in the host's own network namespace, too: on the whole machine's traffic")
+}
+
+// given reports whether a flag says which namespace. One that is given without a
+// value, because a variable is not set, is no leave to work in the current one.
+func (t *target) given(name string) bool { return t.flags.Changed(name) }
 
 // open returns the target namespace. Nothing was changed if it fails.
 func (t *target) open() (*netns.NS, error) {
@@ -31,12 +45,17 @@ func (t *target) open() (*netns.NS, error) {
 }
 
 func (t *target) find() (*netns.NS, error) {
+	byPath, byPID := t.given("netns"), t.given("pid")
 	switch {
-	case t.path != "" && t.pid != 0:
+	case byPath && byPID:
 		return nil, &config.InputError{Err: errors.New("--netns and --pid were both given: give one")}
-	case t.path != "":
+	case byPath && t.path == "":
+		return nil, badFlag("netns", "its value is empty: is a variable not set? leave the flag out to work in the current namespace")
+	case byPath:
 		return netns.Open(t.path)
-	case t.pid != 0:
+	case byPID && t.pid <= 0:
+		return nil, badFlag("pid", "%d is not the id of a process: is a variable not set? leave the flag out to work in the current namespace", t.pid)
+	case byPID:
 		return netns.OpenPID(t.pid)
 	}
 	return netns.Current()

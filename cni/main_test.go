@@ -24,6 +24,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	switch os.Args[0] {
+	case LogWriter:
+		os.Exit(WriteLog(os.Args[1]))
+	case hungDisk:
+		os.Exit(playHungDisk(os.Args[1], os.Args[2]))
+	}
 	_ = os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // for the plugins that look for iptables
 	os.Exit(netnstest.Run(m))
 }

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
+	"golang.org/x/sys/unix"
 
 	"shunt/apply"
 	"shunt/config"
@@ -78,13 +79,14 @@ func (c *call) rules(ns *netns.NS, cfg config.Config, idle bool) Rules {
 
 // Main carries out the verb that CNI_COMMAND names, and ends the process:
 // standard input is the network configuration, standard output the result or
-// the error, both JSON, standard error the log. It ends in bounded time, and
-// no panic leaves it. DEL always succeeds: a runtime repeats a failed one for
+// the error, both JSON, standard error the log. It ends in bounded time,
+// whoever reads them or not, and no panic leaves it. DEL always succeeds: a runtime repeats a failed one for
 // ever, and the rules go with the pod's namespace anyway.
 func (p *Plugin) Main() {
 	r := &run{
 		Plugin: p,
-		getenv: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv, stdin: os.Stdin,
+		stdout: &outlet{fd: unix.Stdout, patience: patience}, stderr: &outlet{fd: unix.Stderr, patience: patience},
 		exit:  os.Exit,
 		bound: DefaultTimeout + grace,
 	}
@@ -106,13 +108,18 @@ type run struct {
 	limit   *time.Timer // ends the run, whatever it does
 	ended   atomic.Bool
 	log     atomic.Pointer[slog.Logger]
-	version atomic.Pointer[string] // the network configuration's, once it is known
+	logFile atomic.Pointer[logFile] // nil: none, or ended
+	version atomic.Pointer[string]  // the network configuration's, once it is known
 
 	result []byte // what goes to standard output if all went well
 }
 
-// grace is how long a verb has after its timeout to say what it waited for.
-const grace = time.Second
+// grace is how long a verb has after its timeout to say what it waited for, and
+// after that to write so. patience is how long one output is waited for.
+const (
+	grace    = time.Second
+	patience = grace / 4
+)
 
 func (r *run) main() {
 	r.verb = r.getenv("CNI_COMMAND")
@@ -124,8 +131,10 @@ func (r *run) main() {
 	r.end(r.guarded(r.dispatch))
 }
 
-// overdue ends a run that did not end by itself.
+// overdue ends a run that did not end by itself: with an error or, if something
+// keeps that from being written, without.
 func (r *run) overdue() {
+	time.AfterFunc(grace, func() { r.exit(r.failed()) })
 	r.end(types.NewError(types.ErrTryAgainLater,
 		fmt.Sprintf("shunt: %s did not end in %s", r.verb, time.Since(r.start).Round(time.Millisecond)), hintTimeout))
 }
@@ -154,13 +163,15 @@ func (r *run) guarded(f func() error) (err error) {
 	return f()
 }
 
-// finish prints the result or the error and returns the exit status.
-func (r *run) finish(err error) int {
+// finish prints the result or the error and returns the exit status. The runtime
+// reads standard output, so that comes before the log.
+func (r *run) finish(err error) (status int) {
+	defer r.closeLog()
 	log := r.log.Load()
 	if err == nil {
-		if _, werr := r.stdout.Write(r.result); werr != nil {
-			log.Error("write the result to standard output", "error", werr)
-			return 1
+		if _, err := r.stdout.Write(r.result); err != nil {
+			log.Error("write the result to standard output", "error", err)
+			return r.failed()
 		}
 		return 0
 	}
@@ -172,15 +183,25 @@ func (r *run) finish(err error) int {
 		log.Warn("del is taken as done, although it failed", "error", report.Msg, "details", report.Details, "code", report.Code)
 		return 0
 	}
-	log.Error(strings.ToLower(r.verb)+" failed", "error", report.Msg, "details", report.Details, "code", report.Code)
 	if v := r.version.Load(); v != nil {
 		report.CNIVersion = *v
 	}
 	out := json.NewEncoder(r.stdout)
 	out.SetEscapeHTML(false)
 	out.SetIndent("", "    ")
-	if werr := out.Encode(report); werr != nil {
+	werr := out.Encode(report)
+	log.Error(strings.ToLower(r.verb)+" failed", "error", report.Msg, "details", report.Details, "code", report.Code)
+	if werr != nil {
 		log.Error("write the error to standard output", "error", werr)
+	}
+	return r.failed()
+}
+
+// failed is the exit status of a run that did not do what it should. DEL's is
+// that of success: a runtime would repeat it for ever.
+func (r *run) failed() int {
+	if r.verb == verbDel {
+		return 0
 	}
 	return 1
 }

@@ -99,6 +99,10 @@ func TestProgram(t *testing.T) {
 			}
 		}
 	})
+	t.Run("held up", func(t *testing.T) {
+		t.Parallel()
+		testHeld(t, dir)
+	})
 	t.Run("the verbs without a pod", func(t *testing.T) {
 		t.Parallel()
 		node := netnstest.New(t)

@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"shunt/cni"
 )
 
 // Exit statuses, as kubectl and diff(1) use them.
@@ -31,6 +33,9 @@ type system struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[0] == cni.LogWriter {
+		os.Exit(cni.WriteLog(os.Args[1]))
+	}
 	// A runtime gives a plugin no arguments. Whoever gives some means them,
 	// whatever is in the environment.
 	if os.Getenv("CNI_COMMAND") != "" && len(os.Args) == 1 {

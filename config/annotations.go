@@ -22,7 +22,7 @@ const (
 //
 // If an annotation changes the inbound skip list, or the proxy's control or
 // admin port, the resulting control and admin ports are added to that list, as
-// the injector does.
+// the injector does. In ModeInit they replace those on a default list.
 //
 // base is not changed. The error is an InputError that names the annotation,
 // the invalid entry and a valid one; the result is not validated.
@@ -37,6 +37,9 @@ func MergeAnnotations(base Config, pod, namespace map[string]string, mode Mode) 
 			return Config{}, err
 		}
 		changed[s.Name] = true
+		if server := s.Name == settingControlPort || s.Name == settingAdminPort; server && mode == ModeInit && base.Sources.Of(settingSkipInboundPorts) == Default {
+			c.SkipInboundPorts = c.SkipInboundPorts.Without(*s.field(&base).(*uint16))
+		}
 		// An empty value means none in both modes: there has to be a way to say it.
 		if s.AddsInCNI && mode == ModeCNI && s.Get(&c) != "" {
 			list, configured := s.field(&c).(*PortSet), s.field(&base).(*PortSet)

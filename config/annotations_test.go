@@ -217,3 +217,39 @@ func TestReadAnnotations(t *testing.T) {
 		}
 	}
 }
+
+// The injector puts the proxy's ports that hold on the list; the standard ones
+// are then ports like any other.
+func TestMovedControlAndAdminPortsTakeThePlaceOfTheStandardOnes(t *testing.T) {
+	t.Parallel()
+	const control, admin = "config.linkerd.io/control-port", "config.linkerd.io/admin-port"
+	given := Standard()
+	given.Sources = Sources{"skip-inbound-ports": "flag --skip-inbound-ports"}
+	for _, tt := range []struct {
+		name string
+		base Config
+		pod  map[string]string
+		mode Mode
+		want string
+	}{
+		{"both", Standard(), map[string]string{control: "5190", admin: "5191"}, ModeInit, "4567-4568,5190-5191"},
+		{"one", Standard(), map[string]string{admin: "5191"}, ModeInit, "4190,4567-4568,5191"},
+		{"exchanged", Standard(), map[string]string{control: "4191", admin: "4190"}, ModeInit, "4190-4191,4567-4568"},
+		{"on a list that was given", given, map[string]string{admin: "5191"}, ModeInit, "4190-4191,4567-4568,5191"},
+		{"with the plugin, whose list is the node's", CNI(), map[string]string{control: "5190", admin: "5191"}, ModeCNI, "4190-4191,5190-5191"},
+	} {
+		if c, err := MergeAnnotations(tt.base, tt.pod, nil, tt.mode); err != nil || c.SkipInboundPorts.String() != tt.want {
+			t.Errorf("%s: %s, %v; want %s", tt.name, c.SkipInboundPorts, err, tt.want)
+		}
+	}
+}
+
+func TestPortSetWithout(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"": "", "80": "", "79-80": "79", "80-81": "81", "79-81": "79,81", "1-9,80,443": "1-9,443", "443": "443"} {
+		set, err := ParsePorts(text)
+		if got := set.Without(80).String(); err != nil || got != want {
+			t.Errorf("%q without 80: %q, %v; want %q", text, got, err, want)
+		}
+	}
+}

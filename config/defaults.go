@@ -33,6 +33,16 @@ func Standard() Config {
 	return c
 }
 
+// CNI returns the values that Linkerd's CNI chart writes into the network
+// configuration.
+func CNI() Config {
+	c := Standard()
+	c.Fallback = true
+	c.SkipInboundPorts = PortSet{{StandardControlPort, StandardAdminPort}}
+	c.SkipOutboundPorts = nil
+	return c
+}
+
 // Linkerd returns the values that hold under Linkerd's names, where every
 // list that is not given is empty. The inbound port, the outbound port and
 // the proxy's uid are unset: Validate asks for the ports, and for a uid or gid.

@@ -17,6 +17,7 @@ const (
 // with the other layers.
 type Flags struct {
 	names    Names
+	origin   string // of the flags, for Sources: "flag"
 	settings []Setting
 	given    []given // in the order of the command line
 }
@@ -53,7 +54,7 @@ func (v *flagValue) Type() string { return v.kind }
 // shown, the others are hidden. Linkerd's one-letter flags exist under Linkerd's
 // names only: under ours -f is a file and -o the output.
 func BindFlags(fs *pflag.FlagSet, names Names) *Flags {
-	f := &Flags{names: names, settings: Settings()}
+	f := &Flags{names: names, origin: "flag", settings: Settings()}
 	initial := names.defaults()
 	for _, s := range f.settings {
 		kind := s.Kind.String()
@@ -101,7 +102,7 @@ func (f *Flags) values() (layer, error) {
 	l := make(layer, len(f.settings))
 	for _, g := range f.given {
 		if i := find(f.settings, g.name); i >= 0 {
-			l[i] = append(l[i], Value{Source: flagSource(g.name), Text: g.text})
+			l[i] = append(l[i], Value{Source: f.source(g.name), Text: g.text})
 		}
 	}
 	// --iptables-mode overrides the binaries, so they are not even read.
@@ -124,7 +125,7 @@ func (f *Flags) binaries() ([]Value, error) {
 			if g.name != flag.name || g.text == "" {
 				continue
 			}
-			v := Value{Source: flagSource(g.name)}
+			v := Value{Source: f.source(g.name)}
 			var err error
 			if v.Text, err = modeOfBinary(g.text, flag.suffix); err != nil {
 				return nil, v.fault(err)
@@ -152,4 +153,4 @@ func (f *Flags) file() (string, error) {
 	return path, nil
 }
 
-func flagSource(name string) Source { return Source("flag --" + name) }
+func (f *Flags) source(name string) Source { return Source(f.origin + " --" + name) }

@@ -21,24 +21,45 @@ type layer [][]Value
 //
 // stdin is read for --config - only.
 func (f *Flags) Load(lookupEnv func(string) (string, bool), stdin io.Reader) (Config, error) {
-	c := f.names.defaults()
-	path, err := f.file()
+	l, err := f.Read(lookupEnv, stdin)
 	if err != nil {
 		return Config{}, err
+	}
+	return l.Over(f.names.defaults())
+}
+
+// Layers are the layers above the defaults, as they were read.
+type Layers struct {
+	settings []Setting
+	layers   []layer // lowest first
+	warnings []string
+}
+
+// Read is Load without the defaults, for who has several.
+func (f *Flags) Read(lookupEnv func(string) (string, bool), stdin io.Reader) (*Layers, error) {
+	l := &Layers{settings: f.settings}
+	path, err := f.file()
+	if err != nil {
+		return nil, err
 	}
 	file, err := readFile(path, stdin, f.settings)
 	if err != nil {
-		return Config{}, err
+		return nil, err
 	}
 	environment := make(layer, len(f.settings))
 	if f.names == ShuntNames {
-		environment, c.Warnings = envLayer(lookupEnv, f.settings)
+		environment, l.warnings = envLayer(lookupEnv, f.settings)
 	}
 	flags, err := f.values()
-	if err != nil {
-		return Config{}, err
-	}
-	if err := c.apply(f.settings, file, environment, flags); err != nil {
+	l.layers = []layer{file, environment, flags}
+	return l, err
+}
+
+// Over returns the configuration with these defaults below the layers.
+func (l *Layers) Over(defaults Config) (Config, error) {
+	c := defaults
+	c.Warnings = slices.Concat(c.Warnings, l.warnings)
+	if err := c.apply(l.settings, l.layers...); err != nil {
 		return Config{}, err
 	}
 	return c, nil

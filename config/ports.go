@@ -95,6 +95,24 @@ func (s PortSet) Union(others ...PortSet) PortSet {
 	return portSet(spans)
 }
 
+// Without returns the set without one port, in storage of its own.
+func (s PortSet) Without(port uint16) PortSet {
+	var out PortSet
+	for _, r := range s {
+		switch {
+		case port < r.First || r.Last < port:
+			out = append(out, r)
+			continue
+		case r.First < port:
+			out = append(out, PortRange{r.First, port - 1})
+		}
+		if port < r.Last {
+			out = append(out, PortRange{port + 1, r.Last})
+		}
+	}
+	return out
+}
+
 // Everything reports whether every port that a connection can have is in the
 // set. Port 0 is none.
 func (s PortSet) Everything() bool {

@@ -89,6 +89,8 @@ type Container struct {
 	Init        bool // an init container
 	Sidecar     bool // an init container with restartPolicy Always, a native sidecar
 	Ports       []ContainerPort
+
+	Command, Args []string // of an init container
 }
 
 // ContainerPort is a TCP port that a container says it listens on.
@@ -146,15 +148,4 @@ func (s *Set) Annotation(w *Object, key string) (a Text, in *Object) {
 		}
 	}
 	return a, nil
-}
-
-// Config returns the configuration that a workload's pods get: base, with what
-// their annotations and their namespace's say. It is not validated. The error
-// is an InputError.
-func (s *Set) Config(base config.Config, w *Object, mode config.Mode) (config.Config, error) {
-	var inherited map[string]string
-	if ns := s.NamespaceOf(w); ns != nil {
-		inherited = ns.Annotations.Values()
-	}
-	return config.MergeAnnotations(base, w.Pod.Annotations.Values(), inherited, mode)
 }

@@ -105,6 +105,14 @@ func (r *reader) containers(list *yaml.Node, init bool) []Container {
 				c.Name = r.text(v)
 			case "image":
 				c.Image = r.text(v)
+			case "command":
+				if init {
+					c.Command = r.list(v)
+				}
+			case "args":
+				if init {
+					c.Args = r.list(v)
+				}
 			case "restartPolicy":
 				c.Sidecar = init && r.text(v) == "Always"
 			case "ports":

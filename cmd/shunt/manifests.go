@@ -73,7 +73,7 @@ type workloads struct {
 func (w *workloads) bind(fs *pflag.FlagSet) {
 	w.files.bind(fs)
 	fs.StringVar(&w.name, "workload", "", "with -f, this workload only: `kind/name`, or namespace/kind/name")
-	fs.StringVar(&w.mode, "mode", string(config.ModeInit), "with -f, how annotations combine with the settings (`init|cni`): as for the init container, where they replace, or for the plugin, where inbound skip ports add")
+	fs.StringVar(&w.mode, "mode", string(config.ModeInit), "with -f, what the injector works with (`init|cni`): an init container, where annotations replace settings, or the plugin, where inbound skip ports add")
 }
 
 // check refuses flags that have no meaning without -f, or with it.
@@ -106,7 +106,7 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 	if err != nil {
 		return nil, nil, err
 	}
-	base, err := r.settings.Load(r.sys.lookupEnv, r.sys.stdin)
+	given, err := r.settings.Read(r.sys.lookupEnv, r.sys.stdin)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,11 +126,7 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 	for _, o := range chosen {
 		s := selected{Object: o, Injection: set.Injection(o)}
 		if s.Injected {
-			cfg, err := set.Config(base, o, config.Mode(w.mode))
-			var warnings []string
-			if err == nil {
-				warnings, err = cfg.Validate()
-			}
+			cfg, warnings, err := w.config(given, set, o)
 			if err != nil {
 				return nil, nil, &config.InputError{Err: fmt.Errorf("%s: %s: %w", o.File, o, err)}
 			}
@@ -142,6 +138,22 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 		out = append(out, s)
 	}
 	return out, set, nil
+}
+
+// config returns what a workload's pods get.
+func (w *workloads) config(given *config.Layers, set *manifest.Set, o *manifest.Object) (cfg config.Config, warnings []string, err error) {
+	mode, defaults := set.Mode(o, config.Mode(w.mode)), config.Standard()
+	if mode == config.ModeCNI {
+		defaults = config.CNI()
+	}
+	base, err := given.Over(defaults)
+	if err == nil {
+		cfg, err = set.Config(base, o, mode)
+	}
+	if err == nil {
+		warnings, err = cfg.Validate()
+	}
+	return cfg, warnings, err
 }
 
 // skipped names the objects of kinds that are not read.

@@ -39,6 +39,7 @@ func known() map[string]pods.Key {
 			known[s.Annotation] = pods.Key{Name: s.Annotation, Format: aSetting}
 		}
 	}
+	known[ignoreKey] = pods.Key{Name: ignoreKey, Format: pods.Written}
 	return known
 }
 

@@ -33,6 +33,7 @@ type Rule struct {
 // The ids of the rules.
 const (
 	invalidDocument     = "invalid-document"
+	invalidIgnoring     = "invalid-ignore"
 	misspeltAnnotation  = "misspelt-annotation"
 	unknownAnnotation   = "unknown-annotation"
 	misplacedAnnotation = "misplaced-annotation"
@@ -52,6 +53,7 @@ const (
 func Rules() []Rule {
 	return []Rule{
 		{invalidDocument, Error, "Kubernetes refuses the document, and lint cannot check the rest of it."},
+		{invalidIgnoring, Warning, "Silencing a finding without a reason hides it from the next reader, and an unknown rule silences nothing."},
 		{misspeltAnnotation, Error, "An annotation with a misspelt key does nothing, and Linkerd does not report it."},
 		{unknownAnnotation, Warning, "Linkerd ignores unknown keys, even in its own domain."},
 		{misplacedAnnotation, Warning, "Linkerd reads the annotations of pods and of their namespace. It ignores those of a Deployment and the like, and labels."},
@@ -81,11 +83,13 @@ type Finding struct {
 }
 
 // Check returns what is wrong in a set of manifests under a release of
-// Linkerd, in the order of the files and their lines.
-func Check(s *manifest.Set, r Release) []*Finding {
+// Linkerd, in the order of the files and their lines, and how many findings
+// were left out because they are silenced: by ignores, by an annotation
+// shunt/lint-ignore, or by a comment.
+func Check(s *manifest.Set, r Release, ignores ...Ignore) (findings []*Finding, silenced int) {
 	l := newLinter(s, r)
 	l.check()
-	return l.findings
+	return l.silence(ignores)
 }
 
 func newLinter(s *manifest.Set, r Release) *linter {
@@ -121,7 +125,6 @@ func (l *linter) check() {
 		}
 		l.annotations(own, o.Labels)
 	}
-	l.sort()
 }
 
 type linter struct {

@@ -23,7 +23,8 @@ func check(t *testing.T, version, text string) []*Finding {
 	if err := s.Read("app.yaml", strings.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	return Check(s, release(t, version))
+	findings, _ := Check(s, release(t, version))
+	return findings
 }
 
 // deployment returns one with a pod's annotations, a line each, and the rest
@@ -213,7 +214,8 @@ func TestANameForgesNoLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := WriteText(&out, Check(s, release(t, "2.20"))); err != nil {
+	findings, _ := Check(s, release(t, "2.20"))
+	if err := WriteText(&out, findings); err != nil {
 		t.Fatal(err)
 	}
 	if text := out.String(); strings.Count(text, "\n") != 3 || strings.ContainsAny(text, "\x1b\r\a") || !strings.Contains(text, `Pod x\n::error::owned`) {

@@ -21,6 +21,18 @@ func Count(findings []*Finding, s Severity) int {
 	return n
 }
 
+// AtLeast returns the number of findings of a severity or a worse one.
+func AtLeast(findings []*Finding, s Severity) int {
+	n := Count(findings, Error)
+	if s != Error {
+		n += Count(findings, Warning)
+	}
+	if s == Note {
+		n += Count(findings, Note)
+	}
+	return n
+}
+
 // WriteText writes the findings for people, in the form in which compilers do:
 // file, line, severity, what is wrong, and the rule.
 func WriteText(w io.Writer, findings []*Finding) error {
@@ -124,6 +136,28 @@ func WriteSARIF(w io.Writer, findings []*Finding, version string) error {
 		Schema:  "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
 		Version: "2.1.0", Runs: []sarifRun{run},
 	})
+}
+
+// WriteGitHub writes the findings as commands of GitHub's workflows, which show
+// them beside the lines that they are about.
+func WriteGitHub(w io.Writer, findings []*Finding) error {
+	level := map[Severity]string{Error: "error", Warning: "warning", Note: "notice"}
+	value := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	var b bytes.Buffer
+	for _, f := range findings {
+		text := f.Message
+		if f.Object != "" {
+			text = f.Object + ": " + text
+		}
+		if f.Fix != "" {
+			text += ". Write: " + f.Fix
+		}
+		fmt.Fprintf(&b, "::%s file=%s,line=%d,title=%s::%s\n", level[f.Severity], property.Replace(f.File), max(f.Line, 1), f.Rule,
+			value.Replace(plan.Printable(text)))
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // uri writes a path as a reference (RFC 3986, section 4.2): every byte that is

@@ -97,6 +97,9 @@ func (l *linter) opaque(pod *place, c *config.Config) config.PortSet {
 // unexposed looks for inbound skip ports that nothing listens on. A
 // namespace's list is for all of its pods, so only the pod's own counts.
 func (l *linter) unexposed(pod *place, c *config.Config) {
+	if len(pod.Pod.Containers) == 0 {
+		return // an operator adds them
+	}
 	exposed := pod.Pod.Ports()
 	for _, key := range []string{skipInboundKey, skipBothKey} {
 		list, err := config.ParsePorts(pod.list[key].Value)

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // Release is a release line of Linkerd, 2.x, by its x.
 type Release int
 
-// DefaultRelease is the one that is meant where none is named.
+// DefaultRelease is assumed if none is named.
 const DefaultRelease = "2.20"
 
 // The release lines that differ.
@@ -19,19 +20,56 @@ const (
 	firstOpaque Release = 10 // the first with opaque ports
 	moreOpaque  Release = 11
 	nativeFirst Release = 20 // the first whose proxies are native sidecars by default
+	newest      Release = 20
 )
 
-// ParseRelease reads a release: "2.20", "2.14.1", "stable-2.14.1".
+// edges returns the months, counted from year 0, in which the release lines
+// from firstOpaque on were published (linkerd.io/releases).
+func edges() []int {
+	month := func(year, month int) int { return 12*year + month }
+	return []int{month(21, 3), month(21, 9), month(22, 8), month(23, 4), month(23, 8), month(24, 2), month(24, 8),
+		month(24, 12), month(25, 4), month(25, 10), month(26, 6)}
+}
+
+// ParseRelease reads a release: "2.20", "2.14.1", "stable-2.14.1", or an edge
+// release such as "edge-26.8.1", which counts as the newest release line at
+// that time.
 func ParseRelease(text string) (Release, error) {
-	number := text[strings.LastIndexByte(text, '-')+1:]
-	parts := strings.SplitN(number, ".", 3)
-	if len(parts) > 1 && strings.TrimPrefix(parts[0], "v") == "2" {
-		if minor, err := strconv.ParseUint(parts[1], 10, 16); err == nil && Release(minor) >= firstOpaque {
-			return Release(minor), nil
+	channel, number, ok := strings.Cut(text, "-")
+	if !ok {
+		channel, number = "", text
+	}
+	parts := strings.Split(strings.TrimPrefix(number, "v"), ".")
+	numbers := make([]int, len(parts))
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil {
+			return 0, unknownRelease(text)
+		}
+		numbers[i] = int(n)
+	}
+	switch {
+	case channel == "edge" && len(numbers) == 3 && numbers[1] >= 1 && numbers[1] <= 12 && numbers[0] < 100:
+		at := 12*numbers[0] + numbers[1]
+		for i, month := range slices.Backward(edges()) {
+			if at >= month {
+				return firstOpaque + Release(i), nil
+			}
+		}
+	case channel != "edge" && len(numbers) > 1 && len(numbers) <= 3 && numbers[0] == 2:
+		if r := Release(numbers[1]); r >= firstOpaque && r <= newest {
+			return r, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown release of Linkerd %q: want 2.10 or later, such as %s", text, DefaultRelease)
+	return 0, unknownRelease(text)
 }
+
+func unknownRelease(text string) error {
+	return fmt.Errorf("unknown release of Linkerd %q: want 2.%d to 2.%d, or an edge release such as edge-26.8.1", text, firstOpaque, newest)
+}
+
+// String returns the release line: "2.20".
+func (r Release) String() string { return "2." + strconv.Itoa(int(r)) }
 
 // OpaquePorts returns the ports that are opaque where no annotation says which
 // are (proxy.opaquePorts of Linkerd's chart).

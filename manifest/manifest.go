@@ -12,8 +12,17 @@ type Set struct {
 	Objects []*Object
 	Others  []*Object // of other kinds, without a pod template: only their names are known
 	Broken  []*Broken // what could not be read
+	Ignores []Comment // that silence a finding of lint
 
 	namespaces map[string]*Object // by their names
+}
+
+// Comment is the text after "# shunt-lint:ignore " in a file.
+type Comment struct {
+	File  string
+	Line  int // its own
+	Above int // the next line that is not a comment
+	Text  string
 }
 
 // Object is a Pod, something that makes pods, a Namespace, a Service or a

@@ -106,7 +106,9 @@ func (f *file) object(r *reader, n *yaml.Node, depth int) {
 		if o.Kind != "" {
 			name = o.String()
 		}
-		f.broken(r.line, name, r.wrong)
+		if f.broken(r.line, name, r.wrong); o.Kind == "" && r.budget >= 0 {
+			f.set.Broken[len(f.set.Broken)-1].Foreign = true
+		}
 		r.wrong = ""
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -16,6 +17,9 @@ import (
 // maxFile bounds one file: no set of manifests that people keep is as large;
 // the dump of a large cluster is.
 const maxFile = 32 << 20
+
+// ErrNoObject is returned by Read for a file that holds nothing.
+var ErrNoObject = errors.New("no Kubernetes object in it")
 
 // Read adds to the set what a file holds: YAML documents, or JSON objects one
 // after the other, and the items of Lists. name is for errors and for Object.
@@ -32,6 +36,7 @@ func (s *Set) Read(name string, r io.Reader) error {
 		return inputf("%s: it is larger than %d MiB, the most that shunt reads: split it, for example by namespace", name, maxFile>>20)
 	}
 	s.Files = append(s.Files, name)
+	s.Ignores = append(s.Ignores, ignores(name, data)...)
 	f := &file{name: name, set: s}
 	before := len(s.Objects) + len(s.Others) + len(s.Broken)
 	for line, text := range documents(bytes.TrimPrefix(data, []byte("\ufeff"))) { // a byte order mark
@@ -42,9 +47,35 @@ func (s *Set) Read(name string, r io.Reader) error {
 		}
 	}
 	if before == len(s.Objects)+len(s.Others)+len(s.Broken) {
-		return inputf("%s: no Kubernetes object in it", name)
+		return inputf("%s: %w", name, ErrNoObject)
 	}
 	return nil
+}
+
+// ignores returns the comments that silence findings. A comment at the end of a
+// line is about that line, one on a line of its own about the next.
+func ignores(name string, data []byte) []Comment {
+	const mark = "# shunt-lint:ignore "
+	if !bytes.Contains(data, []byte(mark)) {
+		return nil
+	}
+	var found []Comment
+	pending, line := 0, 0 // comments in found whose next line was not seen
+	for text := range bytes.Lines(data) {
+		line++
+		_, comment, ok := bytes.Cut(text, []byte(mark))
+		own := bytes.HasPrefix(bytes.TrimSpace(text), []byte("#"))
+		if ok {
+			found = append(found, Comment{name, line, 0, strings.TrimSpace(string(comment))})
+		}
+		if own {
+			continue
+		}
+		for ; pending < len(found); pending++ {
+			found[pending].Above = line
+		}
+	}
+	return found
 }
 
 // Err returns the first of the broken documents as an InputError, nil if there
@@ -66,6 +97,10 @@ type Broken struct {
 	Line   int
 	Object string // empty if it is not known
 	Text   string // what is wrong
+
+	// Foreign means that it is probably not meant to be a Kubernetes object: it
+	// has no kind (a chart's values), or it is a template.
+	Foreign bool
 }
 
 // Error says all but the file.
@@ -84,8 +119,15 @@ type file struct {
 }
 
 func (f *file) broken(line int, object, text string) {
-	f.set.Broken = append(f.set.Broken, &Broken{f.name, line, object, text})
+	f.set.Broken = append(f.set.Broken, &Broken{File: f.name, Line: line, Object: object, Text: text})
 }
+
+// foreign notes what is probably not meant to be a Kubernetes object.
+func (f *file) foreign(line int, text string) {
+	f.set.Broken = append(f.set.Broken, &Broken{File: f.name, Line: line, Text: text, Foreign: true})
+}
+
+const looksLikeATemplate = "this looks like a template: render it first, as helm template does"
 
 // documents yields the YAML documents of a file, each with the number of lines
 // before it. A line that begins with --- separates them, as it does for kubectl
@@ -145,8 +187,12 @@ func (f *file) yaml(before int, text []byte) {
 			return
 		}
 		if err != nil {
-			line, text := config.YAMLError(err)
-			f.broken(before+line, "", text)
+			line, message := config.YAMLError(err)
+			if bytes.Contains(text, []byte("{{")) {
+				f.foreign(before+line, looksLikeATemplate)
+			} else {
+				f.broken(before+line, "", message)
+			}
 			return
 		}
 		f.document(before, len(text), document.Content[0])
@@ -184,7 +230,7 @@ func (f *file) jsonError(before int, text []byte, err error) {
 	line := before + bytes.Count(text[:at], []byte("\n")) + 1
 	switch {
 	case bytes.HasPrefix(text, []byte("{{")):
-		f.broken(line, "", "this looks like a template: render it first, as helm template does")
+		f.foreign(line, looksLikeATemplate)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.broken(line, "", "the JSON ends in the middle of an object")
 	default:

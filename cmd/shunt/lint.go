@@ -1,90 +1,239 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"shunt/config"
 	"shunt/lint"
 	"shunt/manifest"
+	"shunt/plan"
 )
 
 // lintRun is one call of `shunt lint`.
 type lintRun struct {
-	sys     *system
-	files   files
-	format  string
-	release string
-	strict  bool
+	sys       *system
+	files     files
+	recursive bool
+	format    string
+	release   string
+	assumed   bool // the release was not given
+	severity  string
+	strict    bool
+	ignores   string
+	rules     bool
+	rule      string
 }
 
-const formatSARIF = "sarif"
+// The formats that lint alone has.
+const (
+	formatSARIF  = "sarif"
+	formatGitHub = "github"
+)
+
+// ignoresFile silences findings where lint is called.
+const ignoresFile = ".shunt-lint.yaml"
 
 func newLint(s *system) *cobra.Command {
 	r := &lintRun{sys: s}
 	cmd := &cobra.Command{
-		Use:   "lint -f FILE [flags]",
+		Use:   "lint [FILE|FOLDER|-]... [flags]",
 		Short: "find what is wrong in Kubernetes manifests",
 		Long: `Find mistakes in Kubernetes manifests of workloads that Linkerd injects:
 annotations that are misspelt or have no effect, skip lists and opaque ports
 that contradict each other, ports on which protocol detection stalls, network
 policies that block the proxy, Jobs that never complete. Each finding says
-what to write instead. The exit status is 0 without errors, 1 with some (with
---strict, warnings count too), 2 for trouble. No cluster is asked.`,
-		Example: `  shunt lint -f app.yaml
-  helm template ./chart | shunt lint --strict -f -
-  shunt lint -f app.yaml -o sarif > shunt.sarif`,
-		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return r.run() },
+what to write instead. The exit status is 0 without findings of --severity or
+worse, 1 with some, 2 for trouble. No cluster is asked.
+
+A finding is silenced, with a reason, by a comment on its line or above it
+(# shunt-lint:ignore RULE: reason), by an annotation of its object
+(shunt/lint-ignore: "RULE: reason; RULE: reason"), or in .shunt-lint.yaml:
+
+  ignore:
+  - {rule: RULE, reason: why, files: [pattern], objects: [Deployment shop/web]}`,
+		Example: `  shunt lint app.yaml charts/out/
+  shunt lint -R .
+  helm template ./chart | shunt lint --severity warning -
+  shunt lint -R . -o sarif > shunt.sarif
+  shunt lint --explain server-speaks-first`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.files = append(r.files, args...)
+			r.assumed = !cmd.Flags().Changed("linkerd-version")
+			return r.run()
+		},
 	}
-	fs := cmd.Flags()
-	r.files.bind(fs)
-	bindFormat(fs, &r.format, "text", "text, json or sarif (2.1.0)")
-	fs.BoolVar(&r.strict, "strict", false, "let warnings count as errors for the exit status")
-	fs.StringVar(&r.release, "linkerd-version", lint.DefaultRelease, "`release` of Linkerd whose defaults hold: 2.10 or later")
+	flags := cmd.Flags()
+	r.files.bind(flags)
+	flags.BoolVarP(&r.recursive, "recursive", "R", false, "read the files in folders of folders, too")
+	bindFormat(flags, &r.format, "text", "text, json, sarif (2.1.0) or github (commands of a workflow)")
+	flags.StringVar(&r.severity, "severity", string(lint.Error), "the least severity that makes the exit status 1: `error|warning|note`")
+	flags.BoolVar(&r.strict, "strict", false, "the same as --severity warning")
+	flags.StringVar(&r.release, "linkerd-version", lint.DefaultRelease, "`release` of Linkerd whose defaults apply, such as 2.19 or edge-26.8.1")
+	flags.StringVar(&r.ignores, "ignore-file", "", "`file` that silences findings (default "+ignoresFile+", if there is one)")
+	flags.BoolVar(&r.rules, "rules", false, "list the rules, and read nothing")
+	flags.StringVar(&r.rule, "explain", "", "say what this `rule` is about, and read nothing")
 	return cmd
 }
 
 func (r *lintRun) run() error {
-	if err := checkFormat(r.format, "text", formatJSON, formatSARIF); err != nil {
+	if err := checkFormat(r.format, "text", formatJSON, formatSARIF, formatGitHub); err != nil {
 		return err
+	}
+	if err := oneOf("severity", r.severity, string(lint.Error), string(lint.Warning), string(lint.Note)); err != nil {
+		return err
+	}
+	if r.strict && r.severity == string(lint.Error) {
+		r.severity = string(lint.Warning)
 	}
 	release, err := lint.ParseRelease(r.release)
 	if err != nil {
 		return badFlag("linkerd-version", "%w", err)
 	}
-	if r.files == nil {
-		return badFlag("filename", "there is nothing to read: give -f FILE, or -f - for standard input")
+	switch {
+	case r.rules:
+		return r.listRules()
+	case r.rule != "":
+		return r.explainRule()
+	case r.files == nil:
+		return &config.InputError{Err: errors.New("nothing to read: give files or folders, or - for standard input")}
 	}
-	set, err := r.files.read(r.sys)
+	ignores, err := r.readIgnores()
 	if err != nil {
 		return err
 	}
-	findings := lint.Check(set, release)
-	errors, warnings := lint.Count(findings, lint.Error), lint.Count(findings, lint.Warning)
+	set, foreign, err := r.read()
+	if err != nil {
+		return err
+	}
+	findings, silenced := lint.Check(set, release, ignores...)
+	if err := r.write(set, findings, silenced, foreign, release); err != nil {
+		return err
+	}
+	if lint.AtLeast(findings, lint.Severity(r.severity)) > 0 {
+		return exitStatus(exitFailed)
+	}
+	return nil
+}
+
+// read returns what the files and folders hold, and the number of files and
+// documents in folders that are not meant to be Kubernetes objects: a chart's
+// values and templates.
+func (r *lintRun) read() (set *manifest.Set, foreign int, err error) {
+	set = &manifest.Set{}
+	for _, path := range r.files {
+		found, err := inFolder(path, r.recursive)
+		if err != nil {
+			return nil, 0, err
+		}
+		if found == nil {
+			if err := readManifest(set, path, r.sys.stdin); err != nil {
+				return nil, 0, err
+			}
+		}
+		for _, path := range found {
+			before := len(set.Broken)
+			switch err := readManifest(set, path, r.sys.stdin); {
+			case errors.Is(err, manifest.ErrNoObject):
+				foreign++
+			case err != nil:
+				return nil, 0, err
+			}
+			kept := set.Broken[:before]
+			for _, b := range set.Broken[before:] {
+				if b.Foreign {
+					foreign++
+				} else {
+					kept = append(kept, b)
+				}
+			}
+			set.Broken = kept
+		}
+	}
+	return set, foreign, nil
+}
+
+func (r *lintRun) readIgnores() ([]lint.Ignore, error) {
+	path := r.ignores
+	if path == "" {
+		path = ignoresFile
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && r.ignores == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, badFlag("ignore-file", "%w", err)
+	}
+	defer f.Close() // only read from
+	ignores, err := lint.ReadIgnores(f)
+	if err != nil {
+		return nil, &config.InputError{Err: fmt.Errorf("%s: %w", path, err)}
+	}
+	return ignores, nil
+}
+
+func (r *lintRun) write(set *manifest.Set, findings []*lint.Finding, silenced, foreign int, release lint.Release) error {
 	switch r.format {
 	case formatSARIF:
-		err = lint.WriteSARIF(r.sys.stdout, findings, versionString())
+		return lint.WriteSARIF(r.sys.stdout, findings, versionString())
+	case formatGitHub:
+		return lint.WriteGitHub(r.sys.stdout, findings)
 	case formatJSON:
-		err = writeJSON(r.sys.stdout, struct {
+		return writeJSON(r.sys.stdout, struct {
 			Findings []*lint.Finding `json:"findings"`
+			Silenced int             `json:"silenced"`
+			Linkerd  string          `json:"linkerd"` // the release line
+			Files    int             `json:"files"`
 			Objects  int             `json:"objects"` // that were checked
 			Skipped  []string        `json:"skipped"`
-		}{append([]*lint.Finding{}, findings...), len(set.Objects), skipped(set)})
-	default:
-		err = r.writeText(set, findings, errors, warnings)
+		}{append([]*lint.Finding{}, findings...), silenced, release.String(), len(set.Files), len(set.Objects), skipped(set)})
 	}
-	if err == nil && (errors > 0 || r.strict && warnings > 0) {
-		err = exitStatus(exitFailed)
+	if err := lint.WriteText(r.sys.stdout, findings); err != nil {
+		return err
+	}
+	assumed := ""
+	if r.assumed {
+		assumed = " (assumed: --linkerd-version)"
+	}
+	_, err := fmt.Fprintf(r.sys.stdout, "errors: %d, warnings: %d, notes: %d, silenced: %d; objects: %d, files: %d; Linkerd %s%s\n%s",
+		lint.Count(findings, lint.Error), lint.Count(findings, lint.Warning), lint.Count(findings, lint.Note), silenced,
+		len(set.Objects), len(set.Files), release, assumed, skippedText(set))
+	if err == nil && foreign > 0 {
+		_, err = fmt.Fprintf(r.sys.stdout, "not Kubernetes objects, such as a chart's values and templates (%d): not checked\n", foreign)
 	}
 	return err
 }
 
-func (r *lintRun) writeText(set *manifest.Set, findings []*lint.Finding, errors, warnings int) error {
-	if err := lint.WriteText(r.sys.stdout, findings); err != nil {
-		return err
+func (r *lintRun) listRules() error {
+	t := tabwriter.NewWriter(r.sys.stdout, 0, 0, 2, ' ', 0)
+	for _, rule := range lint.Rules() {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", rule.ID, rule.Severity, rule.Why)
 	}
-	_, err := fmt.Fprintf(r.sys.stdout, "errors: %d, warnings: %d, notes: %d, in objects: %d\n%s",
-		errors, warnings, len(findings)-errors-warnings, len(set.Objects), skippedText(set))
-	return err
+	return t.Flush()
+}
+
+// explainRule writes a rule's page.
+func (r *lintRun) explainRule() error {
+	var ids []string
+	for _, rule := range lint.Rules() {
+		if rule.ID == r.rule {
+			_, err := fmt.Fprintf(r.sys.stdout, "%s (%s)\n\n%s\n\nTo silence it:\n  a comment     # shunt-lint:ignore %[1]s: reason\n"+
+				"  an annotation shunt/lint-ignore: \"%[1]s: reason\"\n", rule.ID, rule.Severity, rule.Why)
+			return err
+		}
+		ids = append(ids, rule.ID)
+	}
+	hint := "want one of " + strings.Join(ids, ", ")
+	if guess := config.Suggest(r.rule, ids); guess != "" {
+		hint = "did you mean " + guess + "?"
+	}
+	return badFlag("explain", "unknown rule %s: %s", plan.Printable(r.rule), hint)
 }

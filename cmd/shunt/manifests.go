@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -25,6 +27,35 @@ func (f *files) Type() string          { return "file" }
 
 func (f *files) bind(fs *pflag.FlagSet) {
 	fs.VarP(f, "filename", "f", "read Kubernetes manifests from this YAML or JSON file, - for standard input; repeatable")
+}
+
+// inFolder returns the manifests in a folder, by name and, if recursive is set,
+// in its folders; nil if path is not a folder. Hidden files and folders are left
+// out.
+func inFolder(path string, recursive bool) ([]string, error) {
+	if st, err := os.Stat(path); path == "-" || err != nil || !st.IsDir() {
+		return nil, nil // reading it says what is wrong
+	}
+	found := []string{}
+	err := filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
+		hidden := strings.HasPrefix(entry.Name(), ".") && at != path
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && at != path && (hidden || !recursive):
+			return fs.SkipDir
+		case entry.Type().IsRegular() && !hidden && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(at)):
+			found = append(found, at)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, &config.InputError{Err: fmt.Errorf("read folder: %w", err)}
+	case len(found) == 0:
+		return nil, &config.InputError{Err: fmt.Errorf("no file ends in .yaml, .yml or .json in %s: -R looks into its folders, too", path)}
+	}
+	return found, nil
 }
 
 // readValid returns what all files hold. A document that is not valid is an
@@ -57,7 +88,7 @@ func readManifest(set *manifest.Set, path string, stdin io.Reader) error {
 		if cause, ok := errors.AsType[*fs.PathError](err); ok {
 			err = cause.Err
 		}
-		return badFlag("filename", "open %s: %w", path, err)
+		return &config.InputError{Err: fmt.Errorf("open %s: %w", path, err)}
 	}
 	defer f.Close() // only read from
 	return set.Read(path, f)
@@ -176,7 +207,7 @@ func skippedText(set *manifest.Set) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("skipped, unsupported kind (%d): %s\n", n, strings.Join(names, ", "))
+	return fmt.Sprintf("without a pod template, not checked (%d): %s\n", n, plan.Printable(strings.Join(names, ", ")))
 }
 
 func writeJSON(w io.Writer, v any) error {

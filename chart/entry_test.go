@@ -53,7 +53,7 @@ func TestEntryIsWhatThePluginTakes(t *testing.T) {
 			cmd.Stdin = strings.NewReader(string(stdin))
 			var out []byte
 			netnstest.New(t).Run(t, func() { out, err = cmd.CombinedOutput() }) // what stands for the node
-			if err != nil || strings.Contains(string(out), "WARN") {
+			if err != nil || strings.Contains(string(out), "network configuration") {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			live := ns.Exec(t, "", "nft", "list", "ruleset")

@@ -88,6 +88,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 docs: build ## write the generated documents anew: the rules, transcripts, man pages (man/)
 	go run ./docs/generate/rules >docs/rules.md
+	go run ./docs/generate/linkerd >docs/linkerd.md
 	go test ./cmd/shunt -run 'TestDocs|TestExamples|TestGolden$$' -update
 	go run ./docs/generate/man bin/shunt man
 

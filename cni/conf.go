@@ -179,21 +179,10 @@ func (c *netConf) names(key string, absent []string) ([]string, error) {
 	return names, nil
 }
 
-// standard returns the values of keys that are absent: ports and uid are those
-// of Linkerd's chart, every list is empty, and IPv6 is off.
-func standard() config.Config {
-	c := config.Linkerd()
-	c.InboundPort = config.StandardInboundPort
-	c.OutboundPort = config.StandardOutboundPort
-	c.ProxyUID = config.StandardProxyUID
-	c.IPv6 = false
-	return c
-}
-
 // config decodes the settings of the rules. The warnings are on keys that
 // mean nothing to shunt: another version's chart may write them.
 func (c *netConf) config() (cfg config.Config, warnings []string, err error) {
-	cfg = standard()
+	cfg = config.CNIAbsent()
 	known := []string{keySimulate, keyUseWait, keyExclude, keyControlPlane, keyAPIPorts, keyTimeout}
 	for _, s := range config.Settings() {
 		if s.NotCNI {

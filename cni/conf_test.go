@@ -7,6 +7,7 @@ import (
 
 	"github.com/containernetworking/cni/pkg/types"
 
+	"shunt/config"
 	"shunt/netns/netnstest"
 )
 
@@ -77,7 +78,7 @@ func TestConfiguration(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := configOf(t, tc.namespace, tc.members)
-			got, without := settings(cfg.cfg), settings(standard())
+			got, without := settings(cfg.cfg), settings(config.CNIAbsent())
 			for name, value := range got {
 				if without[name] == value {
 					delete(got, name)
@@ -125,7 +126,7 @@ func TestAbsentKeys(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{"inbound-port": "4143", "outbound-port": "4140", "control-port": "4190", "admin-port": "4191", "proxy-uid": "2102", "proxy-gid": "-1",
 		"inbound-local-only": "false", "ipv6": "false", "backend": "auto", "iptables-mode": "auto", "lock-timeout": "5s", "timeout-close-wait-secs": "0"}
-	if got := settings(standard()); !maps.Equal(got, want) {
+	if got := settings(config.CNIAbsent()); !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"shunt/config"
 	"shunt/netns/netnstest"
 	"shunt/pods"
 )
@@ -23,12 +24,12 @@ func TestTheControlPlaneInAnotherNamespace(t *testing.T) {
 			t.Fatal(err)
 		}
 		labelled := pods.Facts{Labels: map[string]string{"linkerd.io/control-plane-component": "destination"}}
-		cfg, err := c.forControlPlane(standard(), labelled, "mesh")
+		cfg, err := c.forControlPlane(config.CNIAbsent(), labelled, "mesh")
 		if err != nil || cfg.SkipOutboundPorts.String() != "443,6443" {
 			t.Errorf("it skips outbound %s, %v", cfg.SkipOutboundPorts, err)
 		}
 		other := pods.Facts{Labels: map[string]string{"app": "web"}}
-		if cfg, err = c.forControlPlane(standard(), other, "linkerd"); err != nil || len(cfg.SkipOutboundPorts) > 0 {
+		if cfg, err = c.forControlPlane(config.CNIAbsent(), other, "linkerd"); err != nil || len(cfg.SkipOutboundPorts) > 0 {
 			t.Errorf("another pod in the control plane's namespace skips outbound %s, %v", cfg.SkipOutboundPorts, err)
 		}
 	})

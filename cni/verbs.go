@@ -10,6 +10,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 
 	"shunt/apply"
+	"shunt/config"
 	"shunt/netns"
 	"shunt/pods"
 )
@@ -132,7 +133,7 @@ func del(ctx context.Context, c *call) error {
 		return err
 	}
 	// Everything of ours goes, whatever the configuration was or is.
-	cfg := standard()
+	cfg := config.CNIAbsent()
 	cfg.IPv6 = true
 	commits, cleared, err := c.rules(ns, cfg, false).Clear(ctx)
 	if err != nil {

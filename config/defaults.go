@@ -36,10 +36,20 @@ func Standard() Config {
 // CNI returns the values that Linkerd's CNI chart writes into the network
 // configuration.
 func CNI() Config {
-	c := Standard()
-	c.Fallback = true
+	c := CNIAbsent()
 	c.SkipInboundPorts = PortSet{{StandardControlPort, StandardAdminPort}}
-	c.SkipOutboundPorts = nil
+	return c
+}
+
+// CNIAbsent returns the values of keys that a network configuration leaves out:
+// ports and uid are those of Linkerd's chart, every list is empty, and IPv6 is
+// off.
+func CNIAbsent() Config {
+	c := Linkerd()
+	c.InboundPort = StandardInboundPort
+	c.OutboundPort = StandardOutboundPort
+	c.ProxyUID = StandardProxyUID
+	c.IPv6 = false
 	return c
 }
 

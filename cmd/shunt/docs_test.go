@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -84,4 +85,23 @@ func withRules(text string) string {
 		rows += fmt.Sprintf("| `%s` | %s | %s |\n", r.ID, r.Severity, r.Why)
 	}
 	return before + begin + rows + "\n" + end + after
+}
+
+// A pod with an init container of Linkerd's name, and without a proxy, is one
+// that the injector leaves alone: it would have rules, and no proxy.
+func TestNoDocumentTellsPeopleToWriteLinkerdsInitContainer(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(paths, "../../README.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "- name: linkerd-init") {
+			t.Errorf("%s has a container linkerd-init in a manifest", path)
+		}
+	}
 }

@@ -2,8 +2,11 @@ package conformance
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"shunt/netns/netnstest"
 )
@@ -86,6 +89,69 @@ func TestNamespacesAtOnce(t *testing.T) {
 			}
 			at.Wait()
 			figures.add("runs in namespaces of their own at once", namespaces)
+		})
+	}
+}
+
+// TestOrphanOfAKilledRun kills a run whose restore, behind a shell wrapper, has
+// its rules and takes its time: it commits them when nobody expects it any more.
+// The next run waits for it, and its own rules are those that are live.
+func TestOrphanOfAKilledRun(t *testing.T) {
+	t.Parallel()
+	for _, v := range iptablesVariants() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, v)
+			s.run("init", false, "--skip-ports", "9000")
+			dir := folder(t)
+			name := v.name + "-restore"
+			fake(t, dir, name, `cd `+dir+` # standard input is kept for the background, as 9
+exec 9<&0; { touch began; until test -e go; do sleep 0.02; done; `+netnstest.Tool(t, name)+` "$@"; touch ended; } <&9 &
+wait`)
+			exists := func(file string) bool { _, err := os.Stat(filepath.Join(dir, file)); return err == nil }
+
+			killed := s.command("init", false, "--skip-ports", "9001")
+			killed.env = []string{pathWith(dir)}
+			cmd := killed.prepare(t.Context(), t)
+			err := s.ns.Do(func() error {
+				if err := cmd.Start(); err != nil {
+					return err
+				}
+				for range 3000 {
+					if exists("began") {
+						break
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+				return nil
+			})
+			if err != nil || !exists("began") {
+				t.Fatal("the restore did not begin", err)
+			}
+
+			next := s.command("init", false, "--skip-ports", "9002", "--lock-timeout", "60s")
+			ended := make(chan result, 1)
+			go func() { defer close(ended); ended <- next.run(t, s.ns) }()
+			var r result
+			select {
+			case r = <-ended:
+				t.Error("the next run did not wait for the orphan")
+				fake(t, dir, "go", "")
+			case <-time.After(500 * time.Millisecond): // it could be wrong, and had its chance
+				fake(t, dir, "go", "")
+				r = <-ended
+			}
+			r.succeeded(t, next)
+			for range 3000 {
+				if exists("ended") {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			diff := s.command("diff", false, "--skip-ports", "9002")
+			diff.run(t, s.ns).succeeded(t, diff)
 		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"shunt/apply"
-	"shunt/netns"
 )
 
 // MaxRules is the most rules that one chain of ours may have. A list of ports
@@ -26,8 +25,8 @@ var (
 	ErrMixedVariants = errors.New("the two must be of one variant")
 
 	// ErrXtablesLocked: another process held the xtables lock for as long as
-	// Options.WaitSeconds allows. Such an error is netns.ErrLocked as well.
-	ErrXtablesLocked error = xtablesLocked{}
+	// Options.WaitSeconds allows.
+	ErrXtablesLocked = errors.New("another process held the xtables lock")
 
 	// ErrLockFile: the file of the xtables lock cannot be opened.
 	ErrLockFile = errors.New("the file of the xtables lock cannot be opened")
@@ -51,12 +50,6 @@ var (
 
 	errNoReason = errors.New("the table cannot be had") // legacy restores do not say why
 )
-
-type xtablesLocked struct{}
-
-func (xtablesLocked) Error() string { return "another process held the xtables lock" }
-
-func (xtablesLocked) Is(target error) bool { return target == netns.ErrLocked }
 
 // missing is the error of a command that was not found.
 type missing struct{ error }

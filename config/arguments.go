@@ -21,7 +21,7 @@ func ParseArguments(names Names, args []string, origin string) (c Config, annota
 		fs.String(name, "", "")
 	}
 	fs.BoolP("use-wait-flag", "w", false, "")
-	for _, name := range []string{"simulate", "dry-run"} {
+	for _, name := range []string{"simulate", "dry-run", "host-network"} {
 		fs.Bool(name, false, "")
 	}
 	file := fs.String("annotations-file", "", "")

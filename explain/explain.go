@@ -22,6 +22,7 @@ type Explanation struct {
 	Hints   []string `json:"hints"`
 
 	interfaces []Interface // of the live namespace; nil if they are not known
+	plainText  bool        // meshed clients know that the port is skipped inbound
 }
 
 // Chain is an ordered list of rules, one of which may decide.
@@ -61,6 +62,7 @@ func Plan(q *Question, c *config.Config) *Explanation {
 	default:
 		e.Why = noMatch(q)
 	}
+	e.plainText = withheld(c, f.Dst.Port())
 	e.decide(q, &d)
 	e.Changes = append(e.Changes, changes(&f, c, d.Verdict)...)
 	return e

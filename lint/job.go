@@ -13,7 +13,10 @@ func (l *linter) job(pod *place, spec string) {
 	if w.Kind != "Job" && w.Kind != "CronJob" {
 		return
 	}
-	const fix = `config.linkerd.io/proxy-enable-native-sidecar: "true", or linkerd.io/inject: disabled`
+	fix := "a command that ends the proxy, such as linkerd-await --shutdown, and " + written(pods.Shutdown, "enabled") + "; or linkerd.io/inject: disabled"
+	if key := l.release.nativeKey(); key != "" {
+		fix = written(key, "true") + "; or " + fix
+	}
 	if proxy := w.Pod.Proxy(); proxy != nil {
 		if !proxy.Sidecar {
 			l.add(jobNeverCompletes, w, 0, spec+".containers", "the proxy is an ordinary container, so it keeps the pod running when the others are done", fix)

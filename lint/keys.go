@@ -152,8 +152,8 @@ func (l *linter) misplaced(p *place, key, value string) bool {
 	message, fix := "", ""
 	switch {
 	case p.on == onMaker:
-		if _, also := p.Pod.Annotations[key]; also {
-			return true
+		if _, also := p.Pod.Annotations[key]; also || key == pods.Inject && !l.set.Injection(p.Object).Injected {
+			return true // the second is a finding of its own
 		}
 		message, fix = "on the pods", written(p.PodPath+".metadata.annotations: "+key, value)
 	case p.on == onOther && key != pods.Opaque:

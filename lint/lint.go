@@ -47,6 +47,9 @@ const (
 	policyWithoutProxy  = "policy-without-proxy-port"
 	jobNeverCompletes   = "job-never-completes"
 	hostNetwork         = "host-network"
+	notInjected         = "not-injected"
+	ingressAPIServer    = "ingress-api-server"
+	skipPortsOfShunt    = "skip-ports-of-shunt"
 )
 
 // Rules returns every rule.
@@ -67,6 +70,9 @@ func Rules() []Rule {
 		{policyWithoutProxy, Error, "Meshed clients connect to the proxy's inbound port instead of an opaque port, and the NetworkPolicy does not allow that port."},
 		{jobNeverCompletes, Error, "Unless it is a native sidecar, the proxy keeps running after the job is done, and so does the pod."},
 		{hostNetwork, Error, "Linkerd does not inject a pod that uses the host's network: the rules would apply to the whole node."},
+		{notInjected, Error, "The workload asks for a proxy and does not get one, and Linkerd says so in an Event at most: its traffic has no mutual TLS."},
+		{ingressAPIServer, Warning, "In ingress mode the proxy routes by the header l5d-dst-override, which connections to the Kubernetes API do not have."},
+		{skipPortsOfShunt, Note, "Linkerd's control plane does not know linkerd.io/skip-ports, so meshed clients do not know that these ports bypass the proxy."},
 	}
 }
 
@@ -212,10 +218,7 @@ func (l *linter) workload(own *place) {
 	}
 	l.annotations(pod, w.Pod.Labels)
 	in := l.set.Injection(w)
-	if in.Requested && w.Pod.HostNetwork {
-		l.add(hostNetwork, w, 0, spec+".hostNetwork", in.Why+", but a pod on the host's network gets no proxy",
-			"no hostNetwork, or linkerd.io/inject: disabled")
-	}
+	l.injection(own, pod, spec, in)
 	if in.Injected {
 		l.job(pod, spec)
 		l.ports(pod)

@@ -155,7 +155,7 @@ func TestWhereAnnotationsAreRead(t *testing.T) {
 		{"on a Service", "kind: Service\nmetadata: {name: a, annotations: {config.linkerd.io/opaque-ports: '80,db'}}\n", ""},
 		{"a pod's on a Service", "kind: Service\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\n", misplacedAnnotation},
 		{"on a Pod", "kind: Pod\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\n", ""},
-		{"on what makes pods", "kind: StatefulSet\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\n", misplacedAnnotation},
+		{"on what makes pods", "kind: StatefulSet\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\n", notInjected},
 		{"on what makes pods, and on the pods", "kind: StatefulSet\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\nspec: {template: {metadata: {annotations: {linkerd.io/inject: enabled}}}}\n", ""},
 		{"misspelt on what makes pods", "kind: StatefulSet\nmetadata: {name: a, annotations: {linkerd.io/injct: enabled}}\n", misspeltAnnotation},
 		{"what Linkerd itself writes", "kind: Deployment\nmetadata: {name: a, annotations: {linkerd.io/created-by: cli}, labels: {linkerd.io/control-plane-ns: linkerd}}\n", ""},

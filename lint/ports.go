@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"shunt/config"
@@ -20,6 +21,8 @@ func (l *linter) ports(pod *place) {
 	l.skipLists(pod, c)
 	l.unexposed(pod, c)
 	l.speakers(pod, c, l.opaque(pod, c))
+	l.ingress(pod, c)
+	l.skipPorts(pod)
 }
 
 // merged returns the configuration that a place's annotations make of base,
@@ -133,34 +136,71 @@ func (l *linter) speakers(pod *place, c *config.Config, opaque config.PortSet) {
 	if _, in := l.set.Annotation(pod.Object, pods.Opaque); in == nil {
 		mark = overlap(opaque, exposed)
 	}
-	stalls := func(port uint16) bool {
-		return exposed.Contains(port) && !opaque.Contains(port) && !c.SkipInboundPorts.Contains(port)
+	type stalled struct {
+		port uint16
+		why  string
 	}
-	list := speakers()
-	for _, s := range list {
-		if stalls(s.port) {
-			mark = mark.Union(set(s.port))
+	var list []stalled
+	for _, container := range pod.Pod.Containers {
+		for _, p := range container.Ports {
+			if opaque.Contains(p.Number) || c.SkipInboundPorts.Contains(p.Number) {
+				continue
+			}
+			if why := protocol(p, container.Image); why != "" {
+				list = append(list, stalled{p.Number, why})
+				mark = mark.Union(set(p.Number))
+			}
 		}
 	}
 	for _, s := range list {
-		if stalls(s.port) {
-			l.report(serverSpeaksFirst, pod, pods.Opaque,
-				fmt.Sprintf("port %d (%s) is exposed, but neither opaque nor skipped: the proxy cannot detect the protocol from the client's first bytes", s.port, s.protocol),
-				"nothing if connections begin with TLS; for clients in the cluster "+written(pods.Opaque, mark.String())+
-					" here and on the Service, which keeps mutual TLS and metrics; for a server outside the cluster "+skipOutboundKey+" on its clients")
-		}
+		l.report(serverSpeaksFirst, pod, pods.Opaque,
+			fmt.Sprintf("port %d (%s) is exposed, but neither opaque nor skipped: the proxy cannot detect the protocol from the client's first bytes", s.port, s.why),
+			"nothing if connections begin with TLS; for clients in the cluster "+written(pods.Opaque, mark.String())+
+				" here and on the Service, which keeps mutual TLS and metrics; for a server outside the cluster "+skipOutboundKey+" on its clients")
 	}
 }
 
-// speaker is a well-known port whose protocol cannot be detected.
+// protocol returns the protocol of a port that cannot be detected, and how it
+// is known: by the port's number or name, or by the image of a database whose
+// port has no name.
+func protocol(p manifest.ContainerPort, image string) string {
+	name := strings.ToLower(p.Name)
+	software, _, _ := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
+	software, _, _ = strings.Cut(software, "@")
+	for _, s := range speakers() {
+		if slices.Contains(s.ports, p.Number) {
+			return s.protocol
+		}
+	}
+	for _, s := range speakers() {
+		for _, word := range s.words {
+			switch {
+			case name == word || strings.HasPrefix(name, word+"-") || strings.HasSuffix(name, "-"+word):
+				return s.protocol + ", by the port's name"
+			case name == "" && software == word:
+				return s.protocol + ", by the image"
+			}
+		}
+	}
+	return ""
+}
+
+// speaker is a protocol that cannot be detected, with its well-known ports and
+// the names that ports and images have for it.
 type speaker struct {
-	port     uint16
 	protocol string
+	ports    []uint16
+	words    []string
 }
 
 func speakers() []speaker {
 	return []speaker{
-		{25, "SMTP"}, {587, "SMTP"}, {3306, "MySQL"}, {4444, "Galera"}, {4567, "Galera"}, {4568, "Galera"},
-		{5432, "PostgreSQL"}, {6379, "Redis"}, {9300, "Elasticsearch"}, {11211, "Memcached"},
+		{"SMTP", []uint16{25, 587}, []string{"smtp"}},
+		{"MySQL", []uint16{3306}, []string{"mysql", "mariadb", "percona-server"}},
+		{"Galera", []uint16{4444, 4567, 4568}, []string{"galera"}},
+		{"PostgreSQL", []uint16{5432}, []string{"postgres", "postgresql"}},
+		{"Redis", []uint16{6379}, []string{"redis", "valkey"}},
+		{"Elasticsearch", []uint16{9300}, nil},
+		{"Memcached", []uint16{11211}, []string{"memcached", "memcache"}},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shunt/config"
+	"shunt/pods"
 )
 
 // Release is a release line of Linkerd, 2.x, by its x.
@@ -20,6 +21,8 @@ const (
 	firstOpaque Release = 10 // the first with opaque ports
 	moreOpaque  Release = 11
 	nativeFirst Release = 20 // the first whose proxies are native sidecars by default
+	firstNative Release = 15 // the first that can make the proxy a native sidecar
+	betaNative  Release = 19 // the first with the annotation of config.beta
 	newest      Release = 20
 )
 
@@ -80,6 +83,20 @@ func (r Release) OpaquePorts() config.PortSet {
 	}
 	set, _ := config.ParsePorts(list)
 	return set
+}
+
+// nativeKey returns the annotation that makes the proxy a native sidecar, empty
+// before there were any.
+func (r Release) nativeKey() string {
+	switch {
+	case r < firstNative:
+		return ""
+	case r < betaNative:
+		return pods.NativeAlpha
+	case r < nativeFirst:
+		return pods.NativeBeta
+	}
+	return pods.Native
 }
 
 // NativeSidecars reports whether the proxy is a native sidecar where no

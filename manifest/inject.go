@@ -28,7 +28,7 @@ type Injection struct {
 // Injection says whether Linkerd gives the workload's pods a proxy, by the
 // rules of its injector (linkerd2, pkg/inject/report.go) and its webhook's
 // namespaceSelector. A pod that has the proxy's container already is injected.
-// Of a Namespace that is not in the set, nothing is assumed.
+// Of a Namespace that is not in the set, nothing is assumed unless the set says so.
 func (s *Set) Injection(w *Object) Injection {
 	ns := s.NamespaceOf(w)
 	if ns == nil {
@@ -36,6 +36,9 @@ func (s *Set) Injection(w *Object) Injection {
 	}
 	in := Injection{}
 	in.Why, in.Requested = requested(w, ns)
+	if s.AssumeInjected && ns.Kind == "" && w.Pod.Annotations[injectKey].Value == "" {
+		in.Why, in.Requested = "Namespace "+w.InNamespace()+", which is not in the files, is assumed to ask for it", true
+	}
 	name, sidecar := w.InNamespace(), ""
 	if c := w.Pod.container(isSidecar); c != nil {
 		sidecar = c.Name

@@ -14,6 +14,10 @@ type Set struct {
 	Broken  []*Broken // what could not be read
 	Ignores []Comment // that silence a finding of lint
 
+	// AssumeInjected means that a Namespace that is not in the files asks for a
+	// proxy. Otherwise, nothing is assumed.
+	AssumeInjected bool
+
 	namespaces map[string]*Object // by their names
 }
 

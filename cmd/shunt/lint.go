@@ -29,6 +29,7 @@ type lintRun struct {
 	ignores   string
 	rules     bool
 	rule      string
+	assume    bool
 }
 
 // The formats that lint alone has.
@@ -73,6 +74,7 @@ A finding is silenced, with a reason, by a comment on its line or above it
 	flags := cmd.Flags()
 	r.files.bind(flags)
 	flags.BoolVarP(&r.recursive, "recursive", "R", false, "read the files in folders of folders, too")
+	bindAssume(flags, &r.assume)
 	bindFormat(flags, &r.format, "text", "text, json, sarif (2.1.0) or github (commands of a workflow)")
 	flags.StringVar(&r.severity, "severity", string(lint.Error), "the least severity that makes the exit status 1: `error|warning|note`")
 	flags.BoolVar(&r.strict, "strict", false, "the same as --severity warning")
@@ -113,6 +115,7 @@ func (r *lintRun) run() error {
 	if err != nil {
 		return err
 	}
+	set.AssumeInjected = r.assume
 	findings, silenced := lint.Check(set, release, ignores...)
 	if err := r.write(set, findings, silenced, foreign, release); err != nil {
 		return err

@@ -97,14 +97,21 @@ func readManifest(set *manifest.Set, path string, stdin io.Reader) error {
 // workloads are the manifests for which a verb computes the configuration.
 type workloads struct {
 	files
-	name string
-	mode string
+	name   string
+	mode   string
+	assume bool
 }
 
 func (w *workloads) bind(fs *pflag.FlagSet) {
 	w.files.bind(fs)
+	bindAssume(fs, &w.assume)
 	fs.StringVar(&w.name, "workload", "", "with -f, this workload only: `kind/name`, or namespace/kind/name")
 	fs.StringVar(&w.mode, "mode", string(config.ModeInit), "with -f, what the injector works with (`init|cni`): an init container, where annotations replace settings, or the plugin, where inbound skip ports add")
+}
+
+// bindAssume defines --assume-injected.
+func bindAssume(fs *pflag.FlagSet, assume *bool) {
+	fs.BoolVar(assume, "assume-injected", false, "assume that Namespaces that are not in the files ask for a proxy")
 }
 
 // check refuses flags that have no meaning without -f, or with it.
@@ -112,7 +119,7 @@ func (w *workloads) check(fs *pflag.FlagSet) error {
 	if err := oneOf("mode", w.mode, string(config.ModeInit), string(config.ModeCNI)); err != nil {
 		return err
 	}
-	for _, name := range []string{"workload", "mode"} {
+	for _, name := range []string{"workload", "mode", "assume-injected"} {
 		if w.files == nil && fs.Changed(name) {
 			return badFlag(name, "it applies to manifests: give -f as well")
 		}
@@ -145,6 +152,7 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 	if err != nil {
 		return nil, nil, err
 	}
+	set.AssumeInjected = w.assume
 	chosen := set.Workloads()
 	if only || w.name != "" {
 		one, err := set.Find(w.name)

@@ -22,7 +22,7 @@ type call struct {
 // action is what a tracer does with a process that stopped at a call. The zero
 // action lets it go on.
 type action struct {
-	kill bool       // SIGKILL to the whole process group
+	kill bool       // SIGKILL to all that is traced
 	fail unix.Errno // let the call fail: at its beginning, without being made; at its end, although it was made
 }
 
@@ -37,13 +37,13 @@ func trace(cmd *exec.Cmd, at func(call) action) (status int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	group := cmd.Process.Pid
+	first := cmd.Process.Pid
 	defer func() { _ = cmd.Process.Release() }() // it is waited for below
 	// One that hangs is no reason to hang with it.
-	timer := time.AfterFunc(traceLimit, func() { _ = unix.Kill(-group, unix.SIGKILL) })
-	t := tracer{group: group, at: at, status: -1, entered: map[int]call{}, failing: map[int]unix.Errno{}}
+	timer := time.AfterFunc(traceLimit, func() { _ = unix.Kill(first, unix.SIGKILL) })
+	t := tracer{first: first, at: at, status: -1, traced: map[int]bool{}, entered: map[int]call{}, failing: map[int]unix.Errno{}}
 	if err := t.follow(); err != nil {
-		_ = unix.Kill(-group, unix.SIGKILL)
+		t.kill()
 		return 0, err
 	}
 	if !timer.Stop() {
@@ -56,7 +56,8 @@ func trace(cmd *exec.Cmd, at func(call) action) (status int, err error) {
 const traceLimit = time.Minute
 
 type tracer struct {
-	group   int
+	first   int          // the process that was started
+	traced  map[int]bool // threads, children with process groups of their own among them
 	at      func(call) action
 	status  int
 	started bool
@@ -64,25 +65,27 @@ type tracer struct {
 	failing map[int]unix.Errno // what it is to return
 }
 
-// follow handles stops until nothing of the process group is left.
+// follow handles stops until nothing is left that this thread traces.
 func (t *tracer) follow() error {
 	for {
 		var ws unix.WaitStatus
-		pid, err := unix.Wait4(-t.group, &ws, unix.WALL, nil)
+		pid, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.ECHILD):
 			return nil
 		case err != nil:
-			return fmt.Errorf("wait for process group %d: %w", t.group, err)
+			return fmt.Errorf("wait for what is traced: %w", err)
 		}
 		switch {
 		case ws.Exited() || ws.Signaled():
-			if pid == t.group {
+			delete(t.traced, pid)
+			if pid == t.first {
 				t.status = ws.ExitStatus() // -1 after a signal
 			}
 		case ws.Stopped():
+			t.traced[pid] = true
 			if err := t.stopped(pid, ws); err != nil && !errors.Is(err, unix.ESRCH) { // killed meanwhile
 				return err
 			}
@@ -119,11 +122,19 @@ func (t *tracer) stopped(pid int, ws unix.WaitStatus) error {
 	return unix.PtraceSyscall(pid, signal)
 }
 
+// kill ends all that is traced.
+func (t *tracer) kill() {
+	for pid := range t.traced {
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
 // act does what is to be done about a call.
 func (t *tracer) act(pid int, c call, a action) error {
 	switch {
 	case a.kill:
-		return unix.Kill(-t.group, unix.SIGKILL)
+		t.kill()
+		return nil
 	case a.fail != 0 && c.enter: // on a file that is not open it does nothing
 		t.failing[pid] = a.fail
 		return setFirstArg(pid, ^uint64(0))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // binary is the plugin's program: from where, to where.
@@ -22,13 +23,16 @@ type hashed struct {
 	sum string
 }
 
-// fileID changes whenever a file's content does: the kernel sets the change
-// time, and nobody else can.
+// fileID changes whenever a file's content does, a tick of the clock after the
+// last change: the kernel sets the change time, and nobody else can.
 type fileID struct {
 	ino          uint64
 	size         int64
 	mtime, ctime syscall.Timespec
 }
+
+// settled is more than a tick of any kernel's clock for files.
+const settled = 2 * time.Second
 
 // hash returns the SHA-256 of a file, in hexadecimal.
 func (b *binary) hash(path string) (string, error) {
@@ -48,6 +52,9 @@ func (b *binary) hash(path string) (string, error) {
 		return "", err
 	}
 	sum := sum(data)
+	if time.Since(time.Unix(id.ctime.Unix())) < settled {
+		return sum, nil // it could change again in the same tick
+	}
 	if b.known == nil {
 		b.known = map[string]hashed{}
 	}

@@ -15,6 +15,9 @@ func (p *pass) clean() error {
 	if p.Newer {
 		return nil
 	}
+	if err := p.reload(); err != nil { // left by a kill
+		return err
+	}
 	next := p.record
 	next.Lists, next.Dropins = nil, nil
 	for _, l := range p.record.Lists {
@@ -58,10 +61,24 @@ func (p *pass) clean() error {
 			p.changed(Removed, path, Stale)
 		}
 	}
-	for _, path := range []string{filepath.Join(p.cfg.NetDir, p.File), filepath.Join(p.cfg.NetDir, recordFile), p.bin.dest} {
-		p.disk.sweep(path)
+	if p.dropin != "" {
+		p.disk.sweep(filepath.Join(p.cfg.NetDir, p.dropin))
 	}
+	p.sweepFiles(append([]listRecord{{File: p.File}}, p.record.Lists...))
 	return p.keep(next)
+}
+
+// sweepFiles removes what killed writes left of these lists, the record and the
+// binary.
+func (p *pass) sweepFiles(lists []listRecord) {
+	p.disk.sweep(filepath.Join(p.cfg.NetDir, recordFile))
+	p.disk.sweep(p.bin.dest)
+	for _, l := range lists {
+		p.disk.sweep(filepath.Join(p.cfg.NetDir, l.File))
+		if l.Original != nil {
+			p.disk.sweep(filepath.Join(p.cfg.NetDir, l.Original.File))
+		}
+	}
 }
 
 // strip takes the entries of these types out of a conflist.

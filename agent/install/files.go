@@ -45,19 +45,19 @@ func (d disk) write(path string, data []byte, m meta, was []byte) error {
 	d.at("before " + path)
 	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(m.Mode))
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	defer t.Cleanup() // nothing to do after the rename
 	d.at("temporary of " + path)
 	if _, err := t.Write(data); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	if err := keepOwner(t.File, m); err != nil {
-		return fmt.Errorf("write %s: keep its owner %d:%d: %w", path, m.UID, m.GID, err)
+		return fmt.Errorf("write %s: keep its owner %d:%d: %w", path, m.UID, m.GID, cause(err))
 	}
 	d.at("data of " + path)
 	if err := t.Sync(); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	if was != nil {
 		if now, _, err := readFile(path); err != nil || !bytes.Equal(now, was) {
@@ -65,10 +65,22 @@ func (d disk) write(path string, data []byte, m meta, was []byte) error {
 		}
 	}
 	if err := t.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	d.at("after " + path)
 	return syncDir(filepath.Dir(path))
+}
+
+// cause is the error without the name of the temporary file, which is another
+// one each time.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // keepOwner gives a new file its owner, if it is not that already.

@@ -87,7 +87,7 @@ const (
 
 // StepError is an error of Sync, with the step that failed.
 type StepError struct {
-	Step string // resolve, copy, record, link, verify or clean
+	Step string // resolve, refuse, copy, record, link, verify or clean
 	Err  error
 }
 
@@ -114,6 +114,7 @@ type Installer struct {
 	bin     binary
 	runtime Runtime
 	started int64
+	dropins string               // the folder of the network's drop-ins
 	claimed bool                 // the record says that this agent keeps the node
 	invalid map[string]time.Time // files that are not valid, and since when
 }
@@ -125,12 +126,14 @@ func New(cfg Config, log *slog.Logger) *Installer {
 		bin: binary{source: cfg.Plugin, dest: filepath.Join(cfg.BinDir, cfg.Entry.Type)}}
 }
 
-// SetRuntime says which container runtime the node has. It counts from the
-// next Sync.
-func (i *Installer) SetRuntime(r Runtime) {
+// SetRuntime says which container runtime the node has, and returns whether
+// that is new. It counts from the next Sync.
+func (i *Installer) SetRuntime(r Runtime) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	changed := i.runtime != r
 	i.runtime = r
+	return changed
 }
 
 // pass is one Sync.
@@ -155,7 +158,7 @@ func (i *Installer) Sync() (Status, error) {
 	for _, step := range []struct {
 		name string
 		do   func() error
-	}{{"resolve", p.resolve}, {"copy", p.copy}, {"record", p.intend}, {"link", p.link}, {"verify", p.verify}, {"clean", p.clean}} {
+	}{{"resolve", p.resolve}, {"refuse", p.refuse}, {"copy", p.copy}, {"record", p.intend}, {"link", p.link}, {"verify", p.verify}, {"clean", p.clean}} {
 		if err := step.do(); errors.Is(err, errEnough) {
 			break
 		} else if err != nil {
@@ -206,14 +209,8 @@ func (p *pass) resolve() error {
 	if p.Mode, p.Why, err = decide(p.cfg.Mode, p.runtime, p.record.Mode, &p.choice.Candidate); err != nil {
 		return err
 	}
-	if why := cmp.Or(p.runtime.withholds(), p.choice.withholds()); why != "" && !p.cfg.Force {
-		p.State, p.Why = Refused, why
-		if p.had && !p.Newer {
-			if err := p.takeOut(Unsafe); err != nil {
-				return err
-			}
-		}
-		return errEnough
+	if isNetworkName(p.Network) {
+		p.dropins = filepath.Join(p.cfg.NetDir, p.Network)
 	}
 	if p.Mode == Dropin {
 		p.dropin = filepath.Join(p.Network, dropinFile)
@@ -222,6 +219,21 @@ func (p *pass) resolve() error {
 		p.list, err = parseConflist(p.choice.data)
 	}
 	return err
+}
+
+// refuse takes the entry out, or does not put it in, where it would stop pods.
+func (p *pass) refuse() error {
+	why := cmp.Or(p.runtime.withholds(), p.choice.withholds())
+	if why == "" || p.cfg.Force {
+		return nil
+	}
+	p.State, p.Why = Refused, why
+	if p.had && !p.Newer {
+		if err := p.takeOut(Unsafe); err != nil {
+			return err
+		}
+	}
+	return errEnough
 }
 
 // rewritten chooses the single plugin's file again that the conflist in use was
@@ -323,12 +335,20 @@ func (p *pass) intend() error {
 	return p.keep(next)
 }
 
-// keep writes the record, if it says anything new.
+// keep writes the record, if it says anything new. Where only the agent is
+// new, a record that cannot be written is none's business but other agents'.
 func (p *pass) keep(next record) error {
-	if p.had && p.claimed && sameJSON(mustJSON(next), mustJSON(p.record)) {
+	claim := p.record
+	claim.Started = next.Started
+	same := p.had && sameJSON(mustJSON(next), mustJSON(claim))
+	if same && p.claimed {
 		return nil
 	}
 	if err := p.disk.writeRecord(p.cfg.NetDir, &next); err != nil {
+		if same {
+			p.log.Debug("the record does not name this agent", "err", err)
+			return nil
+		}
 		return err
 	}
 	p.record, p.had, p.claimed = next, true, true

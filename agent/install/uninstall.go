@@ -59,6 +59,7 @@ func (p *pass) takeOut(r Reason) error {
 			}
 		}
 	}
+	p.sweepFiles(p.record.Lists)
 	if err := p.disk.remove(filepath.Join(p.cfg.NetDir, recordFile)); err != nil {
 		return err
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"shunt/agent"
 	"shunt/config"
 )
 
@@ -39,12 +41,23 @@ func run(ctx context.Context, s system) int {
 }
 
 func newRoot(s *system) *cobra.Command {
+	if filepath.Base(s.name) == agent.RepairControllerName {
+		return finish(newRepairController(s))
+	}
 	root := &cobra.Command{
 		Use:   "shunt-agent",
 		Short: "shunt-agent puts shunt's CNI plugin on a node and keeps it there",
+		Long: `shunt-agent puts shunt's CNI plugin on a node and keeps it there. Without a
+command it runs.
+
+Every flag is also a variable, SHUNT_AGENT_ and its name: SHUNT_AGENT_MODE for
+--mode. The variables of Linkerd's installer count, too.`,
 	}
-	for _, c := range []*cobra.Command{newInstall(s), newVersion(s)} {
+	for _, c := range []*cobra.Command{newRun(s), newInstall(s), newUninstall(s), newStatus(s), newVersion(s)} {
 		root.AddCommand(finish(c))
+	}
+	if len(s.args) == 0 {
+		s.args = []string{"run"}
 	}
 	return finish(root)
 }

@@ -35,6 +35,7 @@ func TestImportsGoOneWay(t *testing.T) {
 		"lint":     "manifest config plan pods",
 		"explain":  "apply config plan",
 
+		"agent":         "agent/install",
 		"agent/install": "",
 
 		"chart":         "",

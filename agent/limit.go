@@ -1,0 +1,30 @@
+package agent
+
+import "time"
+
+// limiter bounds how many pods of a node are ended: one in ten seconds, two at
+// once, and none for a while after ten in ten minutes. Whatever makes an agent
+// think that more of them are broken is more likely to be the agent's mistake.
+type limiter struct {
+	ended []time.Time // in the window
+}
+
+const (
+	limitEvery  = 10 * time.Second
+	limitBurst  = 2
+	limitWindow = 10 * time.Minute
+	limitMost   = 10
+)
+
+// allow reports whether a pod may be ended now, and counts it if so.
+func (l *limiter) allow(now time.Time) bool {
+	for len(l.ended) > 0 && now.Sub(l.ended[0]) >= limitWindow {
+		l.ended = l.ended[1:]
+	}
+	n := len(l.ended)
+	if n >= limitMost || n >= limitBurst && now.Sub(l.ended[n-limitBurst]) < limitBurst*limitEvery {
+		return false
+	}
+	l.ended = append(l.ended, now)
+	return true
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -209,9 +210,11 @@ func daemonSet(change ...func(*appsv1.DaemonSet)) *appsv1.DaemonSet {
 // a test that fails.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(40 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("it never came about that %s", what)
+			var stacks strings.Builder
+			_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+			t.Fatalf("it never came about that %s\n%s", what, &stacks)
 		}
 	}
 }

@@ -27,6 +27,12 @@ func (h *health) set(reason string) {
 	h.reason, h.alive = reason, time.Now()
 }
 
+func (h *health) get() (reason string, alive time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reason, h.alive
+}
+
 // ready says that it is ready from now on.
 func (h *health) ready() {
 	h.mu.Lock()
@@ -46,18 +52,16 @@ func (h *health) handler() *http.ServeMux {
 		_, _ = fmt.Fprintln(w, "ok")
 	}
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
+		_, alive := h.get()
 		reason := ""
-		if !h.alive.IsZero() && time.Since(h.alive) > stuck {
-			reason = fmt.Sprintf("a look at the node takes since %s", h.alive.UTC().Format(time.RFC3339))
+		if !alive.IsZero() && time.Since(alive) > stuck {
+			reason = fmt.Sprintf("the last look at the node ended at %s", alive.UTC().Format(time.RFC3339))
 		}
 		answer(w, reason)
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		answer(w, h.reason)
+		reason, _ := h.get()
+		answer(w, reason)
 	})
 	return mux
 }

@@ -49,12 +49,12 @@ func (a *agent) report(r install.Report) {
 // unready says why a pod that starts now may not get its rules, "" if it does.
 func unready(r install.Report) string {
 	switch {
+	case r.Contended:
+		return "contended: somebody else keeps taking the entry out of the network of " + r.File
 	case r.Err != nil:
 		return r.Err.Error()
 	case r.State != install.Linked:
 		return string(r.State) + ": " + r.Why
-	case r.Contended:
-		return "contended: somebody else keeps taking the entry out of " + r.File
 	}
 	return ""
 }

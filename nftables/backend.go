@@ -102,14 +102,21 @@ func (b *Backend) Find(ctx context.Context) (apply.Snapshot, error) {
 
 func (b *Backend) read(ctx context.Context, whole bool) (*snapshot, error) {
 	s := &snapshot{by: b, whole: whole}
-	gen, err := b.sock.consistent(ctx, func(ctx context.Context) (err error) {
-		s.tables, err = b.sock.tables(ctx, isOurs)
-		for i := range s.tables {
-			if err == nil && whole {
-				err = b.sock.content(ctx, &s.tables[i])
+	gen, err := b.sock.consistent(ctx, func(ctx context.Context) error {
+		s.tables = nil
+		for _, id := range ourTables() {
+			t, err := b.sock.table(ctx, id)
+			if err == nil && t != nil && whole {
+				err = b.sock.content(ctx, t)
+			}
+			if err != nil {
+				return err
+			}
+			if t != nil {
+				s.tables = append(s.tables, *t)
 			}
 		}
-		return err
+		return nil
 	})
 	s.gen = gen
 	return s, err
@@ -135,7 +142,7 @@ func (b *Backend) Apply(ctx context.Context, s apply.Snapshot, want apply.Desire
 	rules := shape(want.Plan)
 	for _, set := range rules.sets {
 		if len(set.elems) > maxRanges {
-			return 0, fmt.Errorf("apply the rules: %w: list %s has %d, at most %d are allowed", ErrTooMany, set.name, len(set.elems), maxRanges)
+			return 0, fmt.Errorf("apply the rules: %w: list %s has %d, at most %d are allowed", ErrTooManyRanges, set.name, len(set.elems), maxRanges)
 		}
 	}
 	commits, err = b.send(ctx, have.gen, decide(have.tables, rules, want.Stamp.String(), limits{idle: b.idle}))

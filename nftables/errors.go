@@ -13,9 +13,9 @@ import (
 // owner): only that program can change or delete it, as long as it runs.
 var ErrOwned = errors.New("another program owns it (flags owner)")
 
-// ErrTooMany is wrapped by Apply's error about a list with more ranges than
+// ErrTooManyRanges is wrapped by Apply's error about a list with more ranges than
 // shunt puts into a set. Nothing was touched.
-var ErrTooMany = errors.New("too many ranges")
+var ErrTooManyRanges = errors.New("too many ranges")
 
 const noCapability = "CAP_NET_ADMIN is needed in the network namespace"
 

@@ -3,6 +3,7 @@ package nftables
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -59,12 +60,12 @@ func (b *Backend) Leftovers() *Leftovers { return &Leftovers{backend: b} }
 // HasNAT reports whether a family has the table that iptables-nft writes to.
 // Neither asking nor listing the rules with iptables-nft-save makes it.
 func (b *Backend) HasNAT(fam plan.Family) (bool, error) {
-	family := map[plan.Family]byte{plan.IPv4: unix.NFPROTO_IPV4, plan.IPv6: unix.NFPROTO_IPV6}[fam]
-	tables, err := b.sock.tables(context.Background(), func(t tableID) bool { return t == tableID{family, natTable} })
-	if err != nil {
-		return false, fmt.Errorf("look for the nat table of iptables-nft: %w", err)
+	id := tableID{unix.NFPROTO_IPV4, natTable}
+	if fam == plan.IPv6 {
+		id.family = unix.NFPROTO_IPV6
 	}
-	return len(tables) > 0, nil
+	t, err := b.sock.table(context.Background(), id)
+	return t != nil, err
 }
 
 // ID returns apply.IPTablesNFT.
@@ -135,33 +136,33 @@ func (l leftover) remove() (out []op) {
 	return out
 }
 
-// leftovers looks for chains of ours in table nat, and if there are any, for
-// the rules of other chains that lead to them.
-func (s *socket) leftovers(ctx context.Context) ([]leftover, error) {
-	var out []leftover
+// leftovers looks for the chains of ours in table nat by their names, and if
+// there are any, for the rules of other chains that lead to them.
+func (s *socket) leftovers(ctx context.Context) (out []leftover, err error) {
 	for _, family := range []byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
 		l := leftover{table: tableID{family, natTable}}
-		var others []string
-		err := s.dump(ctx, unix.NFT_MSG_GETCHAIN, family, nil, func(_ byte, body []byte) error {
-			table, c, err := decodeChain(body)
-			switch {
-			case err != nil || table != natTable:
-			case isProxyInit(c.name):
-				l.chains = append(l.chains, leftChain{name: c.name, use: int(c.use)})
-			default:
-				others = append(others, c.name)
+		for _, name := range []string{redirectChain, outputChain} {
+			c, err := s.chain(ctx, l.table, name)
+			if err != nil {
+				return nil, err
 			}
-			return err
-		})
-		if err != nil {
-			return nil, queryError("list the chains of table "+l.table.String(), err)
+			if c != nil {
+				l.chains = append(l.chains, leftChain{name: name, use: int(c.use)})
+			}
 		}
 		if len(l.chains) == 0 {
 			continue
 		}
-		for _, chain := range others {
-			if err := s.leading(ctx, &l, chain); err != nil {
-				return nil, queryError("read the rules of chain "+chain+" of table "+l.table.String(), err)
+		nat := liveTable{tableID: l.table}
+		if err := s.chains(ctx, &nat, math.MaxInt); err != nil {
+			return nil, err
+		}
+		for _, c := range nat.chains {
+			if isProxyInit(c.name) {
+				continue
+			}
+			if err := s.leading(ctx, &l, c.name); err != nil {
+				return nil, queryError("read the rules of chain "+c.name+" of table "+l.table.String(), err)
 			}
 		}
 		if l.dropHeld(); len(l.chains) > 0 {
@@ -169,6 +170,21 @@ func (s *socket) leftovers(ctx context.Context) ([]leftover, error) {
 		}
 	}
 	return out, nil
+}
+
+// chain asks for one chain by its name; nil if there is none.
+func (s *socket) chain(ctx context.Context, t tableID, name string) (found *liveChain, err error) {
+	request := appendString(nil, unix.NFTA_CHAIN_TABLE, t.name)
+	request = appendString(request, unix.NFTA_CHAIN_NAME, name)
+	err = s.request(ctx, unix.NFT_MSG_GETCHAIN, t.family, 0, request, func(_ byte, body []byte) error {
+		_, c, err := decodeChain(body)
+		found = &c
+		return err
+	})
+	if err == unix.ENOENT {
+		return nil, nil
+	}
+	return found, queryError("look for chain "+name+" of table "+t.String(), err)
 }
 
 // leading finds the rules of one chain that lead to the chains of ours.

@@ -9,11 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isOurs reports whether a table belongs to shunt: a name of ours, in a family
-// that shunt uses. Whoever made it, shunt takes it over.
-func isOurs(t tableID) bool {
-	return (t.name == tableName || t.name == spareName) &&
-		(t.family == unix.NFPROTO_INET || t.family == unix.NFPROTO_IPV4)
+// ourTables returns the tables that belong to shunt: a name of ours, in a family
+// that shunt uses. Whoever made one, shunt takes it over.
+func ourTables() [4]tableID {
+	return [...]tableID{
+		{unix.NFPROTO_INET, tableName}, {unix.NFPROTO_IPV4, tableName},
+		{unix.NFPROTO_INET, spareName}, {unix.NFPROTO_IPV4, spareName},
+	}
 }
 
 // What is read of a table at most: more than any plan needs. A plan has eight
@@ -89,16 +91,18 @@ func (s *socket) generation(ctx context.Context) (gen uint32, err error) {
 	return gen, queryError("ask the kernel for its nftables generation", err)
 }
 
-// tables lists the tables that keep accepts, without their content.
-func (s *socket) tables(ctx context.Context, keep func(tableID) bool) (out []liveTable, err error) {
-	err = s.dump(ctx, unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC, nil, func(family byte, body []byte) error {
+// table asks for one table by its name, without its content; nil if there is
+// none. To list all would take as long as others have made it take.
+func (s *socket) table(ctx context.Context, id tableID) (found *liveTable, err error) {
+	err = s.request(ctx, unix.NFT_MSG_GETTABLE, id.family, 0, appendString(nil, unix.NFTA_TABLE_NAME, id.name), func(family byte, body []byte) error {
 		t, err := decodeTable(family, body)
-		if err == nil && keep(t.tableID) {
-			out = append(out, t)
-		}
+		found = &t
 		return err
 	})
-	return out, queryError("list the nftables tables", err)
+	if err == unix.ENOENT {
+		return nil, nil
+	}
+	return found, queryError("look for table "+id.String(), err)
 }
 
 func decodeTable(family byte, body []byte) (liveTable, error) {
@@ -120,7 +124,7 @@ func decodeTable(family byte, body []byte) (liveTable, error) {
 
 // content reads a table's chains, sets and rules.
 func (s *socket) content(ctx context.Context, t *liveTable) error {
-	err := s.chains(ctx, t)
+	err := s.chains(ctx, t, maxChains)
 	if err == nil {
 		err = s.sets(ctx, t)
 	}
@@ -139,15 +143,16 @@ func (s *socket) content(ctx context.Context, t *liveTable) error {
 	return err
 }
 
-// chains lists a table's chains. The kernel filters this dump by family only.
-func (s *socket) chains(ctx context.Context, t *liveTable) error {
+// chains lists a table's chains, of which there are to be no more than most. The
+// kernel filters this dump by family only.
+func (s *socket) chains(ctx context.Context, t *liveTable, most int) error {
 	err := s.dump(ctx, unix.NFT_MSG_GETCHAIN, t.family, nil, func(_ byte, body []byte) error {
 		table, c, err := decodeChain(body)
 		if err != nil || table != t.name {
 			return err
 		}
-		if len(t.chains) == maxChains {
-			return moreThan(maxChains, "chains")
+		if len(t.chains) == most {
+			return moreThan(most, "chains")
 		}
 		t.chains = append(t.chains, c)
 		return nil

@@ -16,7 +16,7 @@ func TestAListThatIsTooLongIsRefused(t *testing.T) {
 	within(t, func(_ *netnstest.NS, b *Backend) {
 		p := standard()
 		p.Outbound[2].Match.UID = manyIDs(maxRanges + 1)
-		if n, err := b.Apply(context.Background(), read(t, b), desired(p)); n != 0 || !errors.Is(err, ErrTooMany) {
+		if n, err := b.Apply(context.Background(), read(t, b), desired(p)); n != 0 || !errors.Is(err, ErrTooManyRanges) {
 			t.Errorf("%d commits, %v", n, err)
 		}
 		if s := read(t, b).State(); !s.Empty() {

@@ -14,6 +14,7 @@ import (
 	"shunt/config"
 	"shunt/iptables"
 	"shunt/netns"
+	"shunt/nftables"
 	"shunt/plan"
 )
 
@@ -85,7 +86,7 @@ func (r *Rules) Apply(ctx context.Context) (res apply.Result, err error) {
 			return false, err
 		}
 		res, err = e.Apply(ctx, r.plan)
-		if errors.Is(err, iptables.ErrTooManyRules) {
+		if errors.Is(err, iptables.ErrTooManyRules) || errors.Is(err, nftables.ErrTooManyRanges) {
 			err = &config.InputError{Err: err}
 		}
 		if err != nil {

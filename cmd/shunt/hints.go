@@ -6,6 +6,7 @@ import (
 	"shunt/apply"
 	"shunt/iptables"
 	"shunt/netns"
+	"shunt/nftables"
 	"shunt/redirect"
 )
 
@@ -28,6 +29,8 @@ func message(err error) string {
 		{errors.Is(err, iptables.ErrLockFile), "mount a writable directory at /run"},
 		{errors.Is(err, iptables.ErrMixedVariants), "choose one with --iptables-mode legacy or nft, or use --backend nftables"},
 		{errors.Is(err, iptables.ErrTooManyRules), "use fewer entries, or --backend nftables, which takes lists as sets"},
+		{errors.Is(err, nftables.ErrTooManyRanges), "use fewer or wider ranges"},
+		{errors.Is(err, nftables.ErrOwned), "end that program"},
 		{errors.Is(err, iptables.ErrUserNamespace), "use --backend nftables"},
 		{errors.Is(err, iptables.ErrSocketBuffer), "raise net.core.wmem_max on the host, use fewer ports and subnets, or --iptables-mode legacy"},
 	} {

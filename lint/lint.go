@@ -49,6 +49,9 @@ const (
 	hostNetwork         = "host-network"
 	notInjected         = "not-injected"
 	ingressAPIServer    = "ingress-api-server"
+	servicePort         = "service-port"
+	opaqueOnOneSide     = "opaque-on-one-side"
+	externalServer      = "external-server"
 	skipPortsOfShunt    = "skip-ports-of-shunt"
 )
 
@@ -72,6 +75,9 @@ func Rules() []Rule {
 		{hostNetwork, Error, "Linkerd does not inject a pod that uses the host's network: the rules would apply to the whole node."},
 		{notInjected, Error, "The workload asks for a proxy and does not get one, and Linkerd says so in an Event at most: its traffic has no mutual TLS."},
 		{ingressAPIServer, Warning, "In ingress mode the proxy routes by the header l5d-dst-override, which connections to the Kubernetes API do not have."},
+		{servicePort, Warning, "A Service's port is translated before the pod's inbound rules see the connection, so a skip list with that port has no effect."},
+		{opaqueOnOneSide, Warning, "Clients read the opaque ports of the Service, the server's proxy those of the pod: if only one knows, connections stall or fail."},
+		{externalServer, Note, "The proxy cannot detect a protocol in which the server speaks first, and a server outside the cluster cannot be marked opaque on its pods."},
 		{skipPortsOfShunt, Note, "Linkerd's control plane does not know linkerd.io/skip-ports, so meshed clients do not know that these ports bypass the proxy."},
 	}
 }
@@ -128,6 +134,8 @@ func (l *linter) check() {
 			l.skipLists(own, l.merged(standard, own, nil))
 		case o.Policy != nil:
 			l.policy(o)
+		case o.Service != nil:
+			l.external(o)
 		}
 		l.annotations(own, o.Labels)
 	}

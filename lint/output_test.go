@@ -28,7 +28,7 @@ func TestReleases(t *testing.T) {
 func TestTheExamplesHaveEveryFinding(t *testing.T) {
 	t.Parallel()
 	var findings []*Finding
-	for _, name := range []string{"findings", "not-injected", "ingress", "databases"} {
+	for _, name := range []string{"findings", "not-injected", "ingress", "databases", "services"} {
 		text, err := os.ReadFile("../docs/examples/" + name + ".yaml")
 		if err != nil {
 			t.Fatal(err)

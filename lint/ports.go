@@ -21,6 +21,7 @@ func (l *linter) ports(pod *place) {
 	l.skipLists(pod, c)
 	l.unexposed(pod, c)
 	l.speakers(pod, c, l.opaque(pod, c))
+	l.services(pod, c)
 	l.ingress(pod, c)
 	l.skipPorts(pod)
 }

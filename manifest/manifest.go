@@ -42,6 +42,7 @@ type Object struct {
 	PodPath string   // where that is in the object: "spec.template", "" in a Pod
 	Part    string   // of an object with several pod templates, the path of this one
 	Policy  *Ingress // of a NetworkPolicy that limits what comes in
+	Service *Service // of a Service
 }
 
 // String names the object as people write it: "Deployment shop/web".

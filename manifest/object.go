@@ -151,6 +151,9 @@ func (f *file) kind(r *reader, o *Object, is what, metadata, spec *yaml.Node) {
 	if is == aPolicy {
 		o.Policy = r.policy(spec)
 	}
+	if is == aService {
+		o.Service = r.service(spec)
+	}
 	objects := []*Object{o}
 	for i, t := range templates {
 		if i > 0 {

@@ -60,7 +60,7 @@ type agent struct {
 // told and tried again.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	a := &agent{cfg: cfg, log: log, metrics: newMetrics(cfg.Version), again: make(chan struct{}, 1)}
-	a.health.set("starting")
+	a.health.reason = "starting"
 	a.installer = install.New(cfg.Install, log)
 	runtime := make(chan struct{})
 	a.known = sync.OnceFunc(func() { close(runtime) })
@@ -73,7 +73,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	wait.Go(func() { serve(background, log, "metrics", cfg.MetricsAddr, metricsHandler(a.metrics.registry)) })
 	if cfg.Idle != "" {
 		log.Warn("nothing to do here: idle", "reason", cfg.Idle)
-		a.health.set("")
+		a.health.ready()
 		<-ctx.Done()
 		return nil
 	}

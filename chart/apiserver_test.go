@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,17 @@ func TestAPIServer(t *testing.T) {
 			if _, err := s.post(doc, "dryRun=All"); err == nil || !strings.Contains(err.Error(), "violates PodSecurity") {
 				t.Errorf("the test's pod: %v", err)
 			}
+		}
+	})
+	t.Run("it knows the selector of Events that the notes give", func(t *testing.T) {
+		notes, errs, err := try(t, "", "install", "r", ".", "--dry-run=client")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, errs)
+		}
+		_, selector, _ := strings.Cut(notes, "--field-selector ")
+		selector, _, found := strings.Cut(selector, "\n")
+		if _, err := s.do("GET", "/api/v1/events?fieldSelector="+url.QueryEscape(selector), nil); err != nil || !found {
+			t.Errorf("%q: %v", selector, err)
 		}
 	})
 	t.Run("the init container's image", func(t *testing.T) { testInitImagePolicy(t, s) })

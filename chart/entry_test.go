@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,34 @@ func TestEntryIsWhatThePluginTakes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The agent reads each of its variables in the chart.
+func TestAgentKnowsItsVariables(t *testing.T) {
+	t.Parallel()
+	// These come with facts and repair; until then they mean nothing.
+	later := []string{"facts", "repair", "evict"}
+	out, err := exec.Command("go", "run", "shunt/cmd/shunt-agent", "run", "--help").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found := 0
+	for _, g := range goldens(t) {
+		for _, line := range strings.Split(g.render(t), "\n") {
+			name, ok := strings.CutPrefix(strings.TrimSpace(line), "- name: SHUNT_AGENT_")
+			flag := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+			if !ok || slices.Contains(later, flag) {
+				continue
+			}
+			found++
+			if !strings.Contains(string(out), "--"+flag+" ") {
+				t.Errorf("%s: shunt-agent run has no --%s", g.path, flag)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("the chart sets none")
 	}
 }
 

@@ -36,7 +36,9 @@ func Programs() []Program {
 			"/opt/cni/bin/linkerd-cni",
 			"/usr/lib/linkerd/linkerd2-proxy-init",
 		}},
-		{Name: "shunt-agent"},
+		{Name: "shunt-agent", Links: []string{
+			"/usr/lib/linkerd/linkerd-cni-repair-controller",
+		}},
 	}
 }
 

@@ -69,14 +69,11 @@ func (b *Backend) commit(ctx context.Context, gen uint32, t transaction) error {
 func (s *socket) commit(ops []op, gen uint32) error {
 	begin := s.seq + 1
 	s.seq += uint32(len(ops)) + 2
-	batch, err := encode(ops, gen, begin)
-	if err != nil {
-		return err
-	}
+	batch := encode(ops, gen, begin)
 	if err := s.ready(); err != nil {
 		return err
 	}
-	err = s.write(batch)
+	err := s.write(batch)
 	if err == unix.EMSGSIZE {
 		s.enlarge(len(batch))
 		err = s.write(batch)

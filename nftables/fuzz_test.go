@@ -28,11 +28,7 @@ func messages(tb testing.TB, p plan.Plan) (rules, elems [][]byte, sets []liveSet
 // encoded returns the attributes of the messages of one kind.
 func encoded(tb testing.TB, kind uint16, ops ...op) (bodies [][]byte) {
 	tb.Helper()
-	b, err := encode(ops, 1, 1)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for len(b) > 0 {
+	for b := encode(ops, 1, 1); len(b) > 0; {
 		m, rest, err := nextMessage(b)
 		if err != nil {
 			tb.Fatal(err)

@@ -96,11 +96,18 @@ func verdict(b []byte) (code int32, chain string, err error) {
 }
 
 // Userdata is a list of type, length, value, one byte each for the first two
-// (libnftnl, udata.h). A rule's comment has type 0, a set's type 7.
+// (libnftnl, udata.h). Its strings end in a zero, its numbers have the host's
+// byte order.
 const (
-	udataRuleComment = 0
-	udataSetComment  = 7
+	udataRuleComment     = 0 // NFTNL_UDATA_RULE_COMMENT
+	udataSetKeyByteOrder = 0 // NFTNL_UDATA_SET_KEYBYTEORDER
+	udataSetComment      = 7 // NFTNL_UDATA_SET_COMMENT
 )
+
+// appendUdata appends one entry, of at most 255 bytes.
+func appendUdata(b []byte, kind byte, data []byte) []byte {
+	return append(append(b, kind, byte(len(data))), data...)
+}
 
 func udata(b []byte, kind byte) string {
 	for len(b) >= 2 {

@@ -69,7 +69,7 @@ func TestNoBinaryLinksWhatItMustNot(t *testing.T) {
 		// It stays on every node.
 		"cmd/shunt-agent": "k8s.io/client-go/kubernetes testing shunt/netns/netnstest",
 		// It runs as a CNI plugin, once for each pod on every node.
-		"cmd/shunt": "k8s.io/ net/http crypto/ os/signal testing shunt/netns/netnstest shunt/agent",
+		"cmd/shunt": "k8s.io/ github.com/google/nftables/ github.com/mdlayher/ net/http crypto/ os/signal testing shunt/netns/netnstest shunt/agent",
 	}
 	for _, pkg := range goList(t, "-f", "{{if eq .Name \"main\"}}{{.ImportPath}}{{end}}", "shunt/cmd/...") {
 		pkg = strings.TrimPrefix(pkg, "shunt/")

@@ -50,31 +50,43 @@ func (s *socket) consistent(ctx context.Context, read func(context.Context) erro
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	for tries := 1; ; tries++ {
-		before, err := s.generation(ctx)
+		gen, changed, err := s.once(ctx, read)
+		if err == nil && !changed {
+			return gen, nil
+		}
+		if ctx.Err() != nil && (changed || tries > 1) {
+			return 0, fmt.Errorf("read the nftables rules: something keeps changing them: %d reads in %s found them changed: %w",
+				tries, time.Since(start).Round(time.Millisecond), ctx.Err())
+		}
 		if err != nil {
 			return 0, err
-		}
-		err = read(ctx)
-		// An object that a listing named and that is gone when its content
-		// is asked for (ENOENT) shows a change as much as the flag does.
-		if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, unix.ENOENT) {
-			return 0, err
-		}
-		after, genErr := s.generation(ctx)
-		if genErr != nil {
-			return 0, genErr
-		}
-		if before == after && !errors.Is(err, errInterrupted) {
-			return before, err
-		}
-		if ctx.Err() != nil {
-			return 0, fmt.Errorf("read the nftables rules: something keeps changing them: they changed during each of %d reads in %s: %w",
-				tries, time.Since(start).Round(time.Millisecond), ctx.Err())
 		}
 		if tries > 20 {
 			time.Sleep(time.Millisecond) // leaves the processor to others, the writer among them
 		}
 	}
+}
+
+// once runs read, and reports whether the rules changed meanwhile; otherwise they
+// are those of the generation.
+func (s *socket) once(ctx context.Context, read func(context.Context) error) (gen uint32, changed bool, err error) {
+	if gen, err = s.generation(ctx); err != nil {
+		return 0, false, err
+	}
+	readErr := read(ctx)
+	// An object that a listing named and that is gone when its content
+	// is asked for (ENOENT) shows a change as much as the flag does.
+	if readErr != nil && !errors.Is(readErr, errInterrupted) && !errors.Is(readErr, unix.ENOENT) {
+		return 0, false, readErr
+	}
+	after, err := s.generation(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if after != gen || errors.Is(readErr, errInterrupted) {
+		return 0, true, nil
+	}
+	return gen, false, readErr
 }
 
 // generation returns the number of the kernel's current set of rules.

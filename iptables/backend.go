@@ -31,7 +31,7 @@ type Options struct {
 	Mode string // ModeLegacy, ModeNFT or ModePlain
 
 	// WaitSeconds bounds the wait for the xtables lock, at least 1: with 0
-	// some versions wait for ever (iptables-legacy 1.8.9 does).
+	// some versions wait forever (iptables-legacy 1.8.9 does).
 	WaitSeconds int
 
 	// Leftovers: the backend is asked only for what others may have left, and

@@ -142,8 +142,7 @@ func WriteSARIF(w io.Writer, findings []*Finding, version string) error {
 // them beside the lines that they are about.
 func WriteGitHub(w io.Writer, findings []*Finding) error {
 	level := map[Severity]string{Error: "error", Warning: "warning", Note: "notice"}
-	value := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	escaped := func(text string) string { return strings.ReplaceAll(plan.Printable(text), "%", "%25") }
 	var b bytes.Buffer
 	for _, f := range findings {
 		text := f.Message
@@ -153,8 +152,9 @@ func WriteGitHub(w io.Writer, findings []*Finding) error {
 		if f.Fix != "" {
 			text += ". Write: " + f.Fix
 		}
-		fmt.Fprintf(&b, "::%s file=%s,line=%d,title=%s::%s\n", level[f.Severity], property.Replace(f.File), max(f.Line, 1), f.Rule,
-			value.Replace(plan.Printable(text)))
+		property := strings.ReplaceAll(strings.ReplaceAll(escaped(f.File), ":", "%3A"), ",", "%2C")
+		fmt.Fprintf(&b, "::%s file=%s,line=%d,title=%s::%s\n", level[f.Severity], property, max(f.Line, 1), f.Rule,
+			escaped(text))
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -114,3 +114,12 @@ func TestSARIF(t *testing.T) {
 		t.Errorf("without findings: %v\n%s", err, &b)
 	}
 }
+
+func TestGitHubCommandsAreEscaped(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	err := WriteGitHub(&b, []*Finding{{Rule: "r", Severity: Note, File: "a:b,100%.yaml", Object: "Pod x\n::error::owned", Message: "50%", Fix: "60%"}})
+	if want := "::notice file=a%3Ab%2C100%25.yaml,line=1,title=r::Pod x\\n::error::owned: 50%25. Write: 60%25\n"; err != nil || b.String() != want {
+		t.Errorf("got  %swant %s%v", b.String(), want, err)
+	}
+}

@@ -1,10 +1,10 @@
 package install
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -47,11 +47,10 @@ func (b *binary) hash(path string) (string, error) {
 	if h, ok := b.known[path]; ok && h.id == id {
 		return h.sum, nil
 	}
-	data, _, err := readFile(path)
+	sum, err := sumOf(path)
 	if err != nil {
 		return "", err
 	}
-	sum := sum(data)
 	if time.Since(time.Unix(id.ctime.Unix())) < settled {
 		return sum, nil // it could change again in the same tick
 	}
@@ -62,9 +61,17 @@ func (b *binary) hash(path string) (string, error) {
 	return sum, nil
 }
 
-func sum(data []byte) string {
-	h := sha256.Sum256(data)
-	return hex.EncodeToString(h[:])
+func sumOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // state says what stands at the destination.
@@ -88,12 +95,12 @@ func (b *binary) copy(d disk) error {
 	if err := d.write(b.dest, data, meta{Mode: 0o755, UID: os.Getuid(), GID: os.Getgid()}, nil); err != nil {
 		return err
 	}
-	now, _, err := readFile(b.dest)
-	if err == nil && !bytes.Equal(now, data) {
-		err = errMeanwhile
-	}
+	now, err := sumOf(b.dest)
 	if err != nil {
 		return fmt.Errorf("read %s again: %w", b.dest, err)
+	}
+	if want := sha256.Sum256(data); now != hex.EncodeToString(want[:]) {
+		return fmt.Errorf("read %s again: %w", b.dest, errMeanwhile)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -165,8 +164,9 @@ func readFile(path string) ([]byte, meta, error) {
 	if info, err = f.Stat(); err != nil {
 		return nil, meta{}, err
 	}
-	data, err := io.ReadAll(f)
-	return data, metaOf(info), err
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // a plugin's binary in one piece
+	_, err = data.ReadFrom(f)
+	return data.Bytes(), metaOf(info), err
 }
 
 func metaOf(info fs.FileInfo) meta {

@@ -20,7 +20,7 @@ import (
 func TestEntryIsWhatThePluginTakes(t *testing.T) {
 	t.Parallel()
 	plugin := filepath.Join(t.TempDir(), "linkerd-cni")
-	cmd := exec.Command("go", "build", "-o", plugin, "shunt/cmd/shunt")
+	cmd := exec.Command("go", "build", "-ldflags", "-X main.lockFolder="+plugin+".locks", "-o", plugin, "shunt/cmd/shunt")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)

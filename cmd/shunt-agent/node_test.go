@@ -106,7 +106,7 @@ func TestANode(t *testing.T) {
 	t.Parallel()
 	netnstest.Tool(t, "nft")
 	programs := t.TempDir()
-	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", programs+"/", "shunt/cmd/shunt", "shunt/cmd/shunt-agent")
+	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.lockFolder="+programs+"/locks", "-o", programs+"/", "shunt/cmd/shunt", "shunt/cmd/shunt-agent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

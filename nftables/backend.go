@@ -1,10 +1,10 @@
 // Package nftables holds shunt's rules in native nftables, over netlink: a table
 // of its own with two base chains and a named interval set for each list. It
-// needs no program beside the kernel, and changes no table but its own.
+// needs the kernel and no program, and changes no table but its own.
 //
-// The way down is one line: a snapshot (read.go) and a plan in the shape of a
-// table (shape.go) become transactions (decide.go), these become bytes
-// (encode.go), and the kernel carries them out (commit.go).
+// A snapshot (read.go) and a plan in the shape of a table (shape.go) become
+// transactions (decide.go), transactions become bytes (encode.go), and the
+// kernel carries them out (commit.go).
 package nftables
 
 import (
@@ -21,14 +21,14 @@ import (
 
 // Options are what a backend needs to know.
 type Options struct {
-	// Settle returns when the packets have left that were on their way through
-	// the rules when it was called. It is called before rules are deleted whose
-	// place others took. It must be given.
+	// Settle returns when all packets have left the rules that were passing
+	// through them when it was called. It is called before rules that others
+	// have replaced are deleted. It is required.
 	Settle func()
 
 	// Idle says that nothing connects in the namespace yet, as during a CNI
-	// ADD. What is new then takes one commit instead of two: that its rules act
-	// for a moment before its sets are filled harms no connection.
+	// ADD. New rules then take one commit instead of two: for a moment they act
+	// before their sets are filled, which harms no connection.
 	Idle bool
 
 	// Log gets each transaction at level debug; nil: nothing is logged.
@@ -37,7 +37,7 @@ type Options struct {
 
 // Backend applies plans in one network namespace: that of the thread that opened
 // it. It is used from that thread, or another in the same namespace, by one
-// goroutine at a time. It remembers nothing of the rules.
+// goroutine at a time. It remembers nothing about the rules.
 type Backend struct {
 	sock   *socket
 	log    *slog.Logger
@@ -49,7 +49,7 @@ type Backend struct {
 // wraps apply.ErrNotSupported if the kernel has no nf_tables.
 func Open(o Options) (*Backend, error) {
 	if o.Settle == nil {
-		return nil, errors.New("open nftables: no function that waits for packets in flight")
+		return nil, errors.New("open nftables: no Settle function was given")
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -80,8 +80,8 @@ func (b *Backend) Expand(p plan.Plan) apply.State {
 	return rs.state()
 }
 
-// Read returns what the kernel holds of ours. Of a table that holds more than
-// any plan needs it says only that. It is bounded by the context, and by ten
+// Read returns what the kernel holds of ours. A table that holds more than any
+// plan needs is reported as just that. Read ends with the context, and after ten
 // seconds.
 func (b *Backend) Read(ctx context.Context) (apply.Snapshot, error) {
 	s, err := b.read(ctx, true)
@@ -91,7 +91,7 @@ func (b *Backend) Read(ctx context.Context) (apply.Snapshot, error) {
 	return s, nil
 }
 
-// Find returns which tables of ours there are, and looks into none.
+// Find returns which tables of ours there are, without looking into them.
 func (b *Backend) Find(ctx context.Context) (apply.Snapshot, error) {
 	s, err := b.read(ctx, false)
 	if err != nil {
@@ -128,16 +128,16 @@ const maxRanges = 65536
 
 // Apply replaces what the snapshot has by what is wanted.
 //
-// In a user namespace a batch may be too large for the socket, which the kernel
-// says before it looks at it. Then the rules are read again, and lists are
-// filled in parts.
+// In a user namespace a batch may be too large for the socket; the kernel refuses
+// it before it looks at it. Then the rules are read again, and lists are filled
+// in parts.
 func (b *Backend) Apply(ctx context.Context, s apply.Snapshot, want apply.Desired) (commits int, err error) {
 	have, err := b.own(s, "apply the rules")
 	if err != nil {
 		return 0, err
 	}
 	if !have.whole {
-		return 0, fmt.Errorf("apply the rules: %w: it says where rules are and not which", apply.ErrNoSnapshot)
+		return 0, fmt.Errorf("apply the rules: %w: it is a Find's, which has no rules", apply.ErrNoSnapshot)
 	}
 	rules := shape(want.Plan)
 	for _, set := range rules.sets {
@@ -156,7 +156,7 @@ func (b *Backend) Apply(ctx context.Context, s apply.Snapshot, want apply.Desire
 	return commits + n, err
 }
 
-// Clear deletes the tables that the snapshot has, in one commit.
+// Clear deletes the tables in the snapshot, in one commit.
 func (b *Backend) Clear(ctx context.Context, s apply.Snapshot) (commits int, err error) {
 	have, err := b.own(s, "delete shunt's nftables tables")
 	if err != nil || len(have.tables) == 0 {

@@ -16,8 +16,8 @@ import (
 
 // send makes the commits of a list of transactions, in order, the first at the
 // generation gen, and returns how many it made. It waits where a transaction
-// says so, stops at the first that is refused, and then takes back what that
-// one's undo names. It does not begin another one when the context has ended.
+// says so, stops at the first that is refused, and sends that one's undo. When
+// the context has ended, it begins no other transaction.
 func (b *Backend) send(ctx context.Context, gen uint32, list []transaction) (commits int, err error) {
 	for _, t := range list {
 		if err = ctx.Err(); err == nil {
@@ -81,7 +81,7 @@ func (s *socket) commit(ops []op, gen uint32) error {
 	switch err {
 	case nil:
 	case unix.EMSGSIZE:
-		return fmt.Errorf("%w: %d bytes are more than the socket's buffer takes, which outside of the initial user namespace is limited to net.core.wmem_max", err, len(batch))
+		return fmt.Errorf("%w: %d bytes do not fit the socket's buffer, which outside the initial user namespace is limited to net.core.wmem_max", err, len(batch))
 	default:
 		return err
 	}
@@ -93,12 +93,12 @@ func (s *socket) commit(ops []op, gen uint32) error {
 		case nil:
 		case unix.EINTR:
 			continue
-		case unix.ENOBUFS: // said once; the answers that found room come after it
+		case unix.ENOBUFS: // reported once, before the answers that there was room for
 			lost = true
 			continue
 		case unix.EAGAIN: // all is read
 			if lost && refused == nil {
-				return fmt.Errorf("%w: the kernel's answer got lost; whether it made the commit is not known", unix.ENOBUFS)
+				return fmt.Errorf("%w: the kernel's answer was lost, so the commit may have been made or not", unix.ENOBUFS)
 			}
 			return refused
 		default:
@@ -131,9 +131,9 @@ func (s *socket) enlarge(size int) {
 	}
 }
 
-// note returns what an NLMSG_ERROR says beside the number (an extended
-// acknowledgement: linux/netlink.h, enum nlmsgerr_attrs): a text, and the
-// attribute that is to blame, of which it has the offset in the message.
+// note returns what an NLMSG_ERROR says in addition to the error number (an
+// extended acknowledgement: linux/netlink.h, enum nlmsgerr_attrs): a text, and
+// the attribute that is to blame, by its offset in the message.
 func (m message) note(batch []byte) string {
 	if m.flags&unix.NLM_F_ACK_TLVS == 0 || len(m.body) < errorLen {
 		return ""

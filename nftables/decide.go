@@ -7,10 +7,10 @@ type transaction struct {
 	doing string // for errors and the log: "write the rules of table inet shunt"
 	wait  bool   // a grace period comes first
 	ops   []op
-	undo  []op // takes back those before, if this one is refused
+	undo  []op // takes back the transactions before, if this one is refused
 }
 
-// limits is what decides about transactions beside the rules.
+// limits is what else decides about the transactions.
 type limits struct {
 	idle  bool // nothing connects in the namespace yet (see Options.Idle)
 	parts bool // the socket takes no large batch
@@ -19,14 +19,14 @@ type limits struct {
 // decide returns the transactions that replace what is live by what is wanted.
 //
 // A table whose shape is as it should be is changed in place, by two
-// transactions: sets that are new, and those that no rule reads yet, are filled
-// first, because a set in the batch that adds its first rule is read while it is
-// still empty; then the chains are flushed, the rules added, and the elements
-// added and deleted in which the sets that are read differ (inPlace says which
-// are replaced instead). Anything else is replaced by adding the new table first
-// and deleting the old one later, so that at every instant one complete set of
-// rules acts; a packet that met the new chain before it had rules is through
-// before the old ones go.
+// transactions. First, sets that are new or that no rule reads yet are filled: a
+// set in the batch that adds its first rule would be read while it is still
+// empty. Then the chains are flushed, the rules are added, and the sets that are
+// already read change by the elements in which they differ (inPlace says which
+// are replaced instead). Any other table is replaced: the new one is added first
+// and the old one deleted later, so that at every instant one complete set of
+// rules acts. A grace period comes before the deletion, so that a packet that met
+// the new chain before it had rules still meets the old ones.
 func decide(have []liveTable, want ruleset, stamp string, l limits) []transaction {
 	inOne := l.idle && len(have) == 0 && !l.parts
 	current, named := findTable(have, want.table), want
@@ -68,8 +68,8 @@ func decide(have []liveTable, want ruleset, stamp string, l limits) []transactio
 	return out
 }
 
-// changeable reports whether the table can be changed in place: nothing in it is
-// of another shape than ours.
+// changeable reports whether the table can be changed in place: everything in
+// it has the shape that we give it.
 func (t liveTable) changeable(want ruleset) bool {
 	if t.flags != 0 || t.tooLarge != "" {
 		return false
@@ -87,7 +87,7 @@ func (t liveTable) changeable(want ruleset) bool {
 			return false
 		}
 		if o := t.set(s.name + secondName); o != nil && o.read {
-			return false // no name is left for a list that is to be replaced
+			return false // neither name is free for a new set
 		}
 	}
 	return true

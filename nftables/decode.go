@@ -20,11 +20,11 @@ type decoder struct {
 	sets   []liveSet
 	rule   apply.Rule
 	holds  source // what the register was loaded with
-	imm    []byte // the register's constant, if that is what it holds
+	imm    []byte // the register's constant, if it holds one
 
-	atLeast []byte   // the lower end of a range whose upper end comes next
-	ended   bool     // a verdict was seen
-	odd     []string // what was not understood, in words
+	atLeast  []byte   // the lower end of a range whose upper end comes next
+	ended    bool     // a verdict was seen
+	unknowns []string // what was not understood, in words
 }
 
 // source is what the register was loaded with.
@@ -77,17 +77,18 @@ func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r apply
 		return chain, r, err
 	}
 	if !d.ended {
-		d.strange("no verdict")
+		d.unknown("no verdict")
 	}
 	if d.atLeast != nil {
-		d.strange("a range without an end")
+		d.unknown("a range without an end")
 	}
-	d.rule.NotUnderstood = strings.Join(d.odd, "; ")
+	d.rule.NotUnderstood = strings.Join(d.unknowns, "; ")
 	return chain, d.rule, nil
 }
 
-func (d *decoder) strange(format string, args ...any) {
-	d.odd = append(d.odd, fmt.Sprintf(format, args...))
+// unknown notes something that was not understood.
+func (d *decoder) unknown(format string, args ...any) {
+	d.unknowns = append(d.unknowns, fmt.Sprintf(format, args...))
 }
 
 // expression reads one expression: a name and its own attributes.
@@ -106,7 +107,7 @@ func (d *decoder) expression(a attrs) error {
 		return err
 	}
 	if d.ended {
-		d.strange("%s after the verdict", name)
+		d.unknown("%s after the verdict", name)
 		return nil
 	}
 	var v [maxAttr]value
@@ -140,7 +141,7 @@ func (d *decoder) expression(a attrs) error {
 		}
 	case "range":
 		if !v[unix.NFTA_RANGE_OP].is(unix.NFT_RANGE_EQ) {
-			d.strange("a range that is excluded")
+			d.unknown("a range that is excluded")
 		}
 		d.ids(d.reads(v[unix.NFTA_RANGE_SREG]), dataValue(v[unix.NFTA_RANGE_FROM_DATA].data), dataValue(v[unix.NFTA_RANGE_TO_DATA].data))
 	case "lookup":
@@ -153,12 +154,12 @@ func (d *decoder) expression(a attrs) error {
 		d.redirect(v[:])
 	case "dynset":
 		d.set(v[dynsetName])
-		d.strange("expression %s", name)
+		d.unknown("expression %s", name)
 	case "objref":
 		d.set(v[objrefSetName])
-		d.strange("expression %s", name)
+		d.unknown("expression %s", name)
 	default:
-		d.strange("expression %s", name)
+		d.unknown("expression %s", name)
 	}
 	return nil
 }
@@ -170,10 +171,10 @@ func (d *decoder) load(dreg value, src source, what string) {
 		src = nothing
 	}
 	if src == nothing {
-		d.strange("%s that shunt does not write", what)
+		d.unknown("%s that shunt does not write", what)
 	}
 	if d.atLeast != nil {
-		d.strange("a range without an end")
+		d.unknown("a range without an end")
 		d.atLeast = nil
 	}
 	d.holds = src
@@ -196,7 +197,7 @@ func (d *decoder) byteorder(v []value) {
 	case ok && src == skgid && v[unix.NFTA_BYTEORDER_DREG].is(reg):
 		d.holds = skgidBytes
 	default:
-		d.strange("a change of byte order")
+		d.unknown("a change of byte order")
 		d.holds = nothing
 	}
 }
@@ -222,7 +223,7 @@ func (d *decoder) compare(src source, data []byte) {
 		p := binary.BigEndian.Uint16(data)
 		m.DstPorts = []plan.PortRange{{First: p, Last: p}}
 	default:
-		d.strange("a comparison with %x", data)
+		d.unknown("a comparison with %x", data)
 	}
 }
 
@@ -238,7 +239,7 @@ func (d *decoder) bound(src source, op value, with []byte) {
 		d.ids(src, d.atLeast, with)
 		d.atLeast = nil
 	default:
-		d.strange("a comparison that shunt does not write, with %x", with)
+		d.unknown("a comparison that shunt does not write, with %x", with)
 	}
 }
 
@@ -256,7 +257,7 @@ func (d *decoder) ids(src source, from, to []byte) {
 			return
 		}
 	}
-	d.strange("a range from %x to %x", from, to)
+	d.unknown("a range from %x to %x", from, to)
 }
 
 // set returns the name in an attribute and the set of that name, which is then
@@ -277,12 +278,12 @@ func (d *decoder) lookup(v []value) {
 	// NFTA_LOOKUP_FLAGS holds NFT_LOOKUP_F_INV; NFTA_LOOKUP_DREG makes it a map.
 	inverted := v[nftaLookupFlags].set && !v[nftaLookupFlags].is(0)
 	if s == nil || s.mismatch != "" || inverted || v[unix.NFTA_LOOKUP_DREG].set {
-		d.strange("a lookup in %s", name)
+		d.unknown("a lookup in %s", name)
 		return
 	}
 	if len(s.elems) == 0 {
 		// An empty set matches nothing, an empty list in a Match everything.
-		d.strange("a lookup in %s, which is empty", name)
+		d.unknown("a lookup in %s, which is empty", name)
 		return
 	}
 	m := &d.rule.Match
@@ -297,7 +298,7 @@ func (d *decoder) lookup(v []value) {
 	case (src == saddr4 || src == daddr4) && s.kind == ipv4Key && d.confined(plan.IPv4):
 	case (src == saddr6 || src == daddr6) && s.kind == ipv6Key && d.confined(plan.IPv6):
 	default:
-		d.strange("a lookup in %s", name)
+		d.unknown("a lookup in %s", name)
 		return
 	}
 	if list := prefixes(s.elems, s.kind.width()); src == saddr4 || src == saddr6 {
@@ -343,7 +344,7 @@ func (d *decoder) immediate(v []value) error {
 	case nfDrop:
 		d.rule.Other = "drop"
 	default:
-		d.strange("verdict %d", code)
+		d.unknown("verdict %d", code)
 	}
 	return nil
 }
@@ -352,12 +353,12 @@ func (d *decoder) redirect(v []value) {
 	d.ended = true
 	min, max := v[unix.NFTA_REDIR_REG_PROTO_MIN], v[unix.NFTA_REDIR_REG_PROTO_MAX]
 	if d.reads(min) != constant || len(d.imm) < 2 || max.set && string(max.data) != string(min.data) {
-		d.strange("a redirect that shunt does not write")
+		d.unknown("a redirect that shunt does not write")
 		return
 	}
 	// Flags hold NF_NAT_RANGE_*; anything but PROTO_SPECIFIED spreads ports.
 	if f := v[unix.NFTA_REDIR_FLAGS]; f.set && !f.is(natRangeSpecified) && !f.is(0) {
-		d.strange("a redirect with flags %x", f.data)
+		d.unknown("a redirect with flags %x", f.data)
 	}
 	d.rule.Verdict = plan.Verdict{Kind: plan.Redirect, Port: binary.BigEndian.Uint16(d.imm)}
 }

@@ -9,9 +9,9 @@ import (
 
 // encoder writes a batch: netlink messages between a begin and an end, which the
 // kernel carries out all or not at all (nfnetlink_rcv_batch in
-// net/netfilter/nfnetlink.c). It is not written by google/nftables: through that
-// a set's elements cost twice what the kernel takes to insert them, and its
-// expressions alone make the program 188 KB larger.
+// net/netfilter/nfnetlink.c). It is not written by google/nftables, whose
+// expressions alone make the program 188 KB larger, nor by the encoder of
+// mdlayher/netlink, which takes twelve times as long for the elements of a set.
 type encoder struct {
 	buf []byte
 	seq uint32 // of the messages that are written

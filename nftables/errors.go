@@ -47,7 +47,7 @@ func openError(err error) error {
 type refusal struct {
 	op    op // nil: the batch as a whole
 	errno unix.Errno
-	note  string // what the kernel says beside the number
+	note  string // what the kernel says in addition
 }
 
 func (r *refusal) Error() string {

@@ -26,8 +26,8 @@ func (k keyKind) number() uint32 {
 	return [...]uint32{portKey: 13, ipv4Key: 7, ipv6Key: 8, uidKey: 24}[k]
 }
 
-// byteOrder returns what nft is to know of the byte order of values of the kind
-// outside of a set (enum byteorder in nftables, include/datatype.h).
+// byteOrder returns nft's number for the byte order that values of the kind have
+// outside a set (enum byteorder in nftables, include/datatype.h).
 func (k keyKind) byteOrder() uint32 {
 	const host, bigEndian = 1, 2
 	if k == uidKey {

@@ -27,7 +27,7 @@ const (
 // netlink, so that no iptables program is needed.
 type Leftovers struct{ backend *Backend }
 
-// leftSnapshot is what was left at one generation.
+// leftSnapshot is what iptables-nft had left at one generation.
 type leftSnapshot struct {
 	by    *Leftovers
 	gen   uint32
@@ -71,8 +71,8 @@ func (b *Backend) HasNAT(fam plan.Family) (bool, error) {
 // ID returns apply.IPTablesNFT.
 func (l *Leftovers) ID() apply.ID { return apply.IPTablesNFT }
 
-// Read returns which chains there are. Their rules are not read: they only have
-// to go.
+// Read returns which chains there are. Their rules are not read: they are only
+// to be deleted.
 func (l *Leftovers) Read(ctx context.Context) (apply.Snapshot, error) {
 	s := &leftSnapshot{by: l}
 	gen, err := l.backend.sock.consistent(ctx, func(ctx context.Context) (err error) {
@@ -210,8 +210,9 @@ func (s *socket) leading(ctx context.Context, l *leftover, chain string) error {
 	})
 }
 
-// dropHeld forgets chains of which nothing can be removed any more: empty, not
-// hooked by us, and kept only because a rule of others leads there.
+// dropHeld forgets chains in which nothing can be removed any more: they are
+// empty, have no jumps of ours, and are kept only because rules of others lead
+// there.
 func (l *leftover) dropHeld() {
 	l.chains = slices.DeleteFunc(l.chains, func(c leftChain) bool { return c.held > 0 && c.use == c.held })
 }

@@ -54,8 +54,8 @@ func TestListLargerThanTheSocketTakesGoesInParts(t *testing.T) {
 		if got := makeLive(t, b, p); got < 2*len(list)/partSize {
 			t.Errorf("%d commits", got)
 		}
-		p.Inbound[1].Match.Src = odd(list)
-		p.Outbound[5].Match.Dst = odd(list)
+		p.Inbound[1].Match.Src = lengthened(list)
+		p.Outbound[5].Match.Dst = lengthened(list)
 		if got := makeLive(t, b, p); got < 2*len(list)/partSize {
 			t.Errorf("%d commits for the change", got)
 		}
@@ -83,8 +83,8 @@ func refuseTooManyRules(t *testing.T, limit int) {
 	})
 }
 
-// odd returns every second prefix with another length.
-func odd(list []netip.Prefix) []netip.Prefix {
+// lengthened returns every second prefix with another length.
+func lengthened(list []netip.Prefix) []netip.Prefix {
 	out := make([]netip.Prefix, len(list))
 	for i, p := range list {
 		out[i] = netip.PrefixFrom(p.Addr(), 64+i%2)

@@ -18,9 +18,9 @@ func ourTables() [4]tableID {
 	}
 }
 
-// What is read of a table at most: more than any plan needs. A plan has eight
-// lists, each of which can be in two sets for a moment, and some ten rules a
-// chain; the kernel takes half a second for the elements of a set of this size.
+// How much of a table is read at most: more than any plan needs. A plan has eight
+// lists, each of which can be in two sets for a moment, and about ten rules a
+// chain. The kernel takes up to a fifth of a second to list a set of maxElements.
 const (
 	maxElements = 2*maxRanges + 1 // a start and an end each, and nft's mark
 	maxSets     = 32
@@ -38,8 +38,8 @@ func moreThan(n int, what string) error {
 	return &tooLarge{fmt.Sprintf("more than %d %s", n, what)}
 }
 
-// readTime bounds a read that is repeated because the rules keep changing, and
-// one that is not done. A read takes a third of a millisecond.
+// readTime bounds a read, which is repeated while the rules keep changing. A read
+// takes a third of a millisecond.
 const readTime = 10 * time.Second
 
 // consistent runs read until the kernel's generation is the same before and
@@ -62,7 +62,7 @@ func (s *socket) consistent(ctx context.Context, read func(context.Context) erro
 			return 0, err
 		}
 		if tries > 20 {
-			time.Sleep(time.Millisecond) // leaves the processor to others, the writer among them
+			time.Sleep(time.Millisecond) // lets others run, the writer among them
 		}
 	}
 }
@@ -74,8 +74,8 @@ func (s *socket) once(ctx context.Context, read func(context.Context) error) (ge
 		return 0, false, err
 	}
 	readErr := read(ctx)
-	// An object that a listing named and that is gone when its content
-	// is asked for (ENOENT) shows a change as much as the flag does.
+	// An object that was listed and is gone when its content is asked for
+	// (ENOENT) shows a change, too.
 	if readErr != nil && !errors.Is(readErr, errInterrupted) && !errors.Is(readErr, unix.ENOENT) {
 		return 0, false, readErr
 	}
@@ -104,7 +104,7 @@ func (s *socket) generation(ctx context.Context) (gen uint32, err error) {
 }
 
 // table asks for one table by its name, without its content; nil if there is
-// none. To list all would take as long as others have made it take.
+// none. Listing them all would take longer the more tables others have.
 func (s *socket) table(ctx context.Context, id tableID) (found *liveTable, err error) {
 	err = s.request(ctx, unix.NFT_MSG_GETTABLE, id.family, 0, appendString(nil, unix.NFTA_TABLE_NAME, id.name), func(family byte, body []byte) error {
 		t, err := decodeTable(family, body)
@@ -155,7 +155,7 @@ func (s *socket) content(ctx context.Context, t *liveTable) error {
 	return err
 }
 
-// chains lists a table's chains, of which there are to be no more than most. The
+// chains lists a table's chains, of which there may be no more than most. The
 // kernel filters this dump by family only.
 func (s *socket) chains(ctx context.Context, t *liveTable, most int) error {
 	err := s.dump(ctx, unix.NFT_MSG_GETCHAIN, t.family, nil, func(_ byte, body []byte) error {

@@ -10,13 +10,12 @@ import (
 	"shunt/apply"
 )
 
-// snapshot is what the kernel held of ours at one generation. It is not changed
-// after it was made.
+// snapshot is what the kernel held of ours at one generation. It never changes.
 type snapshot struct {
 	by     *Backend // that read it
 	gen    uint32
 	tables []liveTable
-	whole  bool // with what is in the tables: by Read, not by Find
+	whole  bool // with the content of the tables: Read's, not Find's
 }
 
 type liveTable struct {
@@ -26,8 +25,8 @@ type liveTable struct {
 	chains []liveChain
 	sets   []liveSet
 
-	// tooLarge says what there is more of than any plan needs; chains and sets
-	// are then not read to their end.
+	// tooLarge says what the table has more of than any plan needs; the rest is
+	// then incomplete.
 	tooLarge string
 }
 
@@ -35,7 +34,7 @@ type liveChain struct {
 	name  string
 	hook  apply.Hook
 	spec  string // of a base chain; empty for a regular one
-	use   uint32 // how many rules it has and how many lead to it
+	use   uint32 // the number of its rules and of those that lead to it
 	rules []apply.Rule
 }
 

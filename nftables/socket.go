@@ -22,7 +22,10 @@ const replyTimeout = 10 * time.Second
 // (netlink_dump in net/netlink/af_netlink.c), so a large one saves calls.
 const readBuffer = 64 << 10
 
-// socket is a netlink socket in one network namespace.
+// socket is a netlink socket in one network namespace. A Conn of
+// mdlayher/netlink would not do: it returns the first error of a batch without
+// the number of the message that it is about, reads a dump to its end, however
+// long that is, and does not show that one was interrupted.
 type socket struct {
 	fd     int    // -1: to be opened again
 	cookie uint64 // of the namespace; 0: not known
@@ -54,9 +57,9 @@ func (s *socket) ready() error {
 		unix.Close(fd)
 		return fmt.Errorf("set the netlink socket's timeout: %w", err)
 	}
-	// Errors come without a copy of the message that they are about, so that
-	// they fit the buffer, and with what is to blame for them. Before Linux 4.3
-	// and 4.12, which have no such options, they come with it and without.
+	// Errors shall come without a copy of the message that they are about, so
+	// that they fit the buffer, and with the kernel's note on what is to blame.
+	// Kernels before 4.3 and 4.12 lack these options and do the opposite.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
@@ -89,8 +92,8 @@ func (s *socket) dump(ctx context.Context, msg uint16, family byte, attrs []byte
 }
 
 // request sends one message of the nftables subsystem and visits the answer. If
-// it ends before the answer does, the socket is closed: the kernel begins no
-// other dump before that, and to read the rest could take long.
+// the answer is not read to its end, the socket is closed: until then the kernel
+// would begin no other dump, and reading the rest could take long.
 func (s *socket) request(ctx context.Context, msg uint16, family byte, flags uint16, attrs []byte, each visit) error {
 	if err := s.ready(); err != nil {
 		return err

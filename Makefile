@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # They look at nothing but their arguments, so they build for the browser too.
 PURE := ./config ./plan ./pods ./manifest ./lint ./explain ./apply
 
-SCRIPTS := .ci/run $(wildcard scripts/*.sh)
+SCRIPTS := .ci/run $(wildcard scripts/*.sh e2e/*.sh)
 
 # The binary is static, and tests are of what is shipped.
 export CGO_ENABLED := 0
@@ -35,7 +35,7 @@ export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build image release test test-arm lint conformance conformance-long bench fuzz docs clean
+.PHONY: help demo build image release test test-arm lint conformance conformance-long e2e bench fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -79,6 +79,9 @@ conformance: ## run the scenarios against the kernel, list them, and count what 
 
 conformance-long: ## the same for long: 100,000 applies under traffic, tens of thousands of random connections
 	cd conformance && SHUNT_CONFORMANCE=long go test -count=1 -timeout 60m
+
+e2e: image ## judge image, chart and agent by a real Kubernetes: its own, or that of KUBECONFIG (E2E: where it is built, once)
+	scripts/e2e.sh bin/image/shunt-linux-$(shell go env GOARCH).tar $(REGISTRY)/shunt:$(VERSION)
 
 bench: build ## measure CPU time and size against the bare tools, as ratios (root)
 	go run ./bench $(BENCH)

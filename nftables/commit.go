@@ -37,7 +37,7 @@ func (b *Backend) send(ctx context.Context, gen uint32, list []transaction) (com
 		}
 		back := transaction{doing: "take back what was written", ops: t.undo}
 		if undoErr := b.commit(ctx, gen, back); undoErr != nil {
-			return commits, errors.Join(err, fmt.Errorf("%s: %w", back.doing, undoErr))
+			return commits, fmt.Errorf("%w; %s: %w", err, back.doing, undoErr)
 		}
 		return commits + 1, err
 	}
@@ -102,7 +102,10 @@ func (s *socket) commit(ops []op, gen uint32) error {
 			}
 			return refused
 		default:
-			return errors.Join(refused, err)
+			if refused == nil {
+				refused = err
+			}
+			return refused
 		}
 		for b := s.buf[:n]; len(b) > 0; {
 			m, rest, err := nextMessage(b)

@@ -48,9 +48,10 @@ type leftChain struct {
 	held int // of these, rules of others that lead to it
 }
 
+// jump is a rule that leads to one of the chains.
 type jump struct {
-	chain, to string
-	handle    uint64
+	chain  string // that it is in
+	handle uint64
 }
 
 // Leftovers returns the finder of iptables-nft's rules in the backend's
@@ -198,7 +199,7 @@ func (s *socket) leading(ctx context.Context, l *leftover, chain string) error {
 		}
 		if chain == hookPrerouting || chain == hookOutput {
 			handle, err := ruleHandle(body)
-			l.jumps = append(l.jumps, jump{chain, rule.Jump, handle})
+			l.jumps = append(l.jumps, jump{chain, handle})
 			return err
 		}
 		for i := range l.chains {

@@ -81,17 +81,23 @@ func OpenPID(pid int) (*NS, error) {
 	return n, nil
 }
 
-// open opens path after checking what it is: opening a named pipe would block,
-// and opening a device can do something.
+// open opens the file at path after checking what it is: opening a named pipe
+// would block, and opening a device can do something. What is checked is what is
+// opened, even if another file takes the path meanwhile.
 func open(path string) (*NS, error) {
+	at, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(at)
 	var fs unix.Statfs_t
-	if err := unix.Statfs(path, &fs); err != nil {
+	if err := unix.Fstatfs(at, &fs); err != nil {
 		return nil, err
 	}
 	if fs.Type != unix.NSFS_MAGIC {
-		return nil, fmt.Errorf("%s, %w", kind(path), ErrNotNamespace)
+		return nil, fmt.Errorf("%s, %w", kind(at), ErrNotNamespace)
 	}
-	fd, err := netns.GetFromPath(path)
+	fd, err := netns.GetFromPath(fmt.Sprintf("/proc/self/fd/%d", at))
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +109,10 @@ func open(path string) (*NS, error) {
 	return n, nil
 }
 
-// kind says for people what is at path.
-func kind(path string) string {
+// kind says for people what a file is.
+func kind(fd int) string {
 	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
+	if err := unix.Fstat(fd, &st); err != nil {
 		return "something else"
 	}
 	switch st.Mode & unix.S_IFMT {

@@ -54,6 +54,47 @@ func TestOpenRefusesWhatIsNoNetworkNamespace(t *testing.T) {
 	}
 }
 
+// Between looking and opening, another file may take the path. Opened by its
+// name, the pipe would block forever.
+func TestAPathThatBecomesAPipeMeanwhileDoesNotBlock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, pipe := filepath.Join(dir, "path"), filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_ = os.Symlink([]string{"/proc/self/ns/net", pipe}[i%2], path+".new")
+			_ = os.Rename(path+".new", path)
+		}
+	}()
+	opened, refused := 0, 0
+	for opened+refused < 2000 {
+		switch ns, err := netns.Open(path); {
+		case err == nil:
+			opened++
+			_ = ns.Close()
+		case errors.Is(err, netns.ErrNotNamespace):
+			refused++
+		case !errors.Is(err, fs.ErrNotExist):
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	<-stopped
+	if opened == 0 || refused == 0 {
+		t.Errorf("%d opened, %d refused: the path was not changed meanwhile", opened, refused)
+	}
+}
+
 func TestOpenPID(t *testing.T) {
 	t.Parallel()
 	ns := netnstest.New(t)

@@ -135,3 +135,49 @@ func FuzzDecodeElements(f *testing.F) {
 		}
 	})
 }
+
+// Whatever the kernel answers, reading it never crashes.
+func FuzzAnswers(f *testing.F) {
+	batch := encode([]op{addTable{tableFor(bare())}, addChain{tableFor(bare()), inboundChain}}, 1, 1)
+	f.Add(batch)
+	note := appendString(nil, unix.NLMSGERR_ATTR_MSG, "no")
+	note = append(note, 8, 0, unix.NLMSGERR_ATTR_OFFS, 0, 20, 0, 0, 0)
+	refused := append(make([]byte, 2*unix.NLMSG_HDRLEN+4), note...)
+	refused[0], refused[4], refused[7] = byte(len(refused)), unix.NLMSG_ERROR, (unix.NLM_F_ACK_TLVS|unix.NLM_F_CAPPED)>>8
+	refused[8] = 2
+	f.Add(refused)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for len(b) > 0 {
+			m, rest, err := nextMessage(b)
+			if err != nil {
+				return
+			}
+			if len(rest) >= len(b) {
+				t.Fatal("a message of no length")
+			}
+			b = rest
+			m.note(batch)
+			m.errno()
+			if len(m.body) >= nfgenmsgLen {
+				decodeTable(unix.NFPROTO_INET, m.body[nfgenmsgLen:])
+				decodeChain(m.body[nfgenmsgLen:])
+				decodeSet(m.body[nfgenmsgLen:])
+			}
+		}
+	})
+}
+
+func TestANoteNamesWhatIsToBlame(t *testing.T) {
+	t.Parallel()
+	batch := encode([]op{addTable{tableFor(bare())}}, 1, 1)
+	e := &encoder{buf: make([]byte, errorLen)}
+	e.str(unix.NLMSGERR_ATTR_MSG, "no such thing")
+	e.bytes(unix.NLMSGERR_ATTR_OFFS, native(unix.NLMSG_HDRLEN+nfgenmsgLen))
+	m := message{kind: unix.NLMSG_ERROR, flags: unix.NLM_F_ACK_TLVS | unix.NLM_F_CAPPED, seq: 2, body: e.buf}
+	if got, want := m.note(batch), `no such thing, at "shunt"`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if m.flags = 0; m.note(batch) != "" {
+		t.Errorf("without the flag: %q", m.note(batch))
+	}
+}

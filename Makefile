@@ -23,6 +23,8 @@ BENCH ?= -o docs/benchmarks.md
 # It has to know the Go release of go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
 # They look at nothing but their arguments, so they build for the browser too.
 PURE := ./config ./plan ./pods ./manifest ./lint ./explain ./apply
 
@@ -35,7 +37,7 @@ export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build image release test test-arm lint conformance conformance-long e2e bench fuzz docs clean
+.PHONY: help demo build image release test test-arm lint conformance conformance-long e2e bench vuln fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +87,9 @@ e2e: image ## judge image, chart and agent by a real Kubernetes: its own, or tha
 
 bench: build ## measure CPU time and size against the bare tools, as ratios (root)
 	go run ./bench $(BENCH)
+
+vuln: ## look for known vulnerabilities in what the programs call; the database comes as a Go module
+	go run $(GOVULNCHECK) -db "file://$$(go mod download -json golang.org/x/vulndb@latest | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')/data/osv" ./cmd/...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	scripts/fuzz.sh $(FUZZTIME)

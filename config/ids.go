@@ -88,3 +88,8 @@ func (s IDSet) Contains(id ID) bool {
 	})
 	return found
 }
+
+// Everything reports whether every id that a process can have is in the set.
+func (s IDSet) Everything() bool {
+	return len(s) == 1 && s[0] == IDRange{0, uint32(MaxID)}
+}

@@ -117,6 +117,9 @@ func (c Config) remarks() []string {
 			say(l.name, "covers every port: nothing in this direction reaches the proxy")
 		}
 	}
+	if c.SkipOutboundUIDs.Everything() {
+		say(settingSkipOutboundUIDs, "covers every user: nothing in this direction reaches the proxy")
+	}
 	for _, l := range []struct {
 		name    string
 		subnets SubnetSet

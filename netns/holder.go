@@ -20,13 +20,25 @@ func holders(file *os.File) string {
 	if err != nil {
 		return "it is not known which: " + err.Error()
 	}
-	var names []string
-	for _, pid := range lockPIDs(string(text), st.Dev, st.Ino) {
-		names = append(names, process(pid))
-	}
-	if names == nil {
+	return holdersIn(string(text), st.Dev, st.Ino)
+}
+
+// maxNames is how many holders are named: any number can share a lock, and the
+// error is read in a few kilobytes of a pod's status.
+const maxNames = 3
+
+func holdersIn(text string, dev, ino uint64) string {
+	pids := lockPIDs(text, dev, ino)
+	if pids == nil {
 		// locks_show in fs/locks.c leaves out what has no id here.
 		return "one in another PID namespace, which /proc/locks does not show here"
+	}
+	var names []string
+	for _, pid := range pids[:min(len(pids), maxNames)] {
+		names = append(names, process(pid))
+	}
+	if more := len(pids) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, ", ")
 }

@@ -1,7 +1,9 @@
 package netns
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +36,20 @@ func TestLockPIDs(t *testing.T) {
 		if got := lockPIDs(someLocks, test.dev, test.ino); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
+	}
+}
+
+// Any number of processes can share the lock, and what they are called is up to
+// them: the error has to fit where people read it.
+func TestNoMoreThanAFewHoldersAreNamed(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for pid := range 300 {
+		fmt.Fprintf(&text, "1: FLOCK  ADVISORY  READ  %d 00:04:7 0 EOF\n", 1<<30+pid)
+	}
+	got := holdersIn(text.String(), unix.Mkdev(0, 4), 7)
+	if !strings.Contains(got, "process 1073741824") || !strings.HasSuffix(got, ", and 297 more") || len(got) > 500 {
+		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 
 	"shunt/apply"
 	"shunt/config"
+	"shunt/iptables"
 	"shunt/netns"
 	"shunt/netns/netnstest"
+	"shunt/nftables"
 )
 
 func TestAddAppliesTheRulesOfAMeshedPod(t *testing.T) {
@@ -134,6 +136,31 @@ func TestAFailedApplyIsAnErrorThatSaysEverything(t *testing.T) {
 	f = &fakeRules{err: &apply.Unverified{Backend: "nftables", Diff: "-live\n+plan\n"}}
 	invoke(t, f.plugin(), podEnv("ADD", pod.Path), conf(injected())).
 		fails(t, types.ErrInternal, "verify", "-live\n+plan\n")
+}
+
+// What a retry cannot mend says what does, in terms of the network configuration
+// and of the pod.
+func TestAnErrorThatComesAgainSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	pod := netnstest.New(t)
+	const native = `shunt's own nftables backend: "iptables-mode": "nft"`
+	for _, tc := range []struct {
+		err  error
+		code uint
+		want string
+	}{
+		{iptables.ErrUserNamespace, types.ErrInternal, native},
+		{iptables.ErrMissingCommand, types.ErrInternal, native},
+		{iptables.ErrMixedVariants, types.ErrInternal, native},
+		{iptables.ErrIncompatible, types.ErrInternal, native},
+		{iptables.ErrSocketBuffer, types.ErrInternal, native},
+		{&config.InputError{Err: iptables.ErrTooManyRules}, types.ErrInvalidNetworkConfig, native},
+		{&config.InputError{Err: nftables.ErrTooManyRanges}, types.ErrInvalidNetworkConfig, "fewer or wider ranges"},
+		{nftables.ErrOwned, types.ErrInternal, "end the program that owns the table"},
+	} {
+		f := &fakeRules{err: fmt.Errorf("apply: %w", tc.err)}
+		invoke(t, f.plugin(), podEnv("ADD", pod.Path), conf(injected())).fails(t, tc.code, tc.want)
+	}
 }
 
 func TestCheck(t *testing.T) {

@@ -77,7 +77,7 @@ func TestAPathThatBecomesAPipeMeanwhileDoesNotBlock(t *testing.T) {
 		}
 	}()
 	opened, refused := 0, 0
-	for opened+refused < 2000 {
+	for opened+refused < 2000 || opened == 0 || refused == 0 { // however long it takes until the path changes
 		switch ns, err := netns.Open(path); {
 		case err == nil:
 			opened++
@@ -90,9 +90,6 @@ func TestAPathThatBecomesAPipeMeanwhileDoesNotBlock(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
-	if opened == 0 || refused == 0 {
-		t.Errorf("%d opened, %d refused: the path was not changed meanwhile", opened, refused)
-	}
 }
 
 func TestOpenPID(t *testing.T) {

@@ -40,7 +40,7 @@ func openError(err error) error {
 			return fmt.Errorf("open nftables: the kernel has no nf_tables: %w: %w", err, apply.ErrNotSupported)
 		}
 	}
-	return queryError("open nftables", err)
+	return fmt.Errorf("open nftables: %w", err)
 }
 
 // refusal is the kernel's answer to an operation that it refused.

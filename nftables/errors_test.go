@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -190,4 +191,13 @@ func TestTheLogOfAReapplyThatChangesTwoLists(t *testing.T) {
 			t.Errorf("%v: logged\n%s", err, out.String())
 		}
 	})
+}
+
+// Init says it to a person whose pod lacks the capability.
+func TestAMissingCapabilityIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	err := openError(queryError("ask the kernel", unix.EPERM))
+	if n := strings.Count(err.Error(), "CAP_NET_ADMIN"); n != 1 || !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%d times: %v", n, err)
+	}
 }

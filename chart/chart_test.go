@@ -248,13 +248,12 @@ func TestBadValues(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]string{
 		"ignoreInboundport: 80":                                 "'ignoreInboundport' not allowed",
-		"shunt: {repiar: off}":                                  "'repiar' not allowed",
+		"shunt: {onTrem: keep}":                                 "'onTrem' not allowed",
 		"image: {tag: v1}":                                      "'tag' not allowed",
 		"logLevel: loud":                                        "/logLevel",
 		"ignoreOutboundPorts: 33o6":                             "/ignoreOutboundPorts",
 		"destCNIBinDir: opt/cni/bin":                            "/destCNIBinDir",
 		"shunt: {metrics: {podMonitor: {enabled: true}}}":       "needs shunt.metrics.enabled",
-		"shunt: {evict: true, repair: \"off\"}":                 "needs shunt.repair",
 		"image: {name: registry.example/linkerd/cni-plugin}":    "Linkerd's installer: want shunt's",
 		"shunt: {initImagePolicy: {enabled: true}, cni: false}": "serves no MutatingAdmissionPolicy",
 		"shunt: {resourceQuota: true}\npriorityClassName: \"\"": "needs priorityClassName",
@@ -271,8 +270,8 @@ func TestNotes(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]string{
 		"image: {version: v1.2.3}":                  "shunt v1.2.3 is on its way to every Linux node",
-		"shunt: {repair: report}":                   "kubectl -n mesh rollout status daemonset/linkerd-cni",
-		"repairController: {enabled: true}":         "the agent repairs pods itself",
+		"shunt: {mode: chain}":                      "kubectl -n mesh rollout status daemonset/linkerd-cni",
+		"repairController: {enabled: true}":         "repairController.enabled has no effect",
 		"shunt: {cni: false}\nimage: {version: v1}": "NOTES:\n",
 	} {
 		out, errs, err := try(t, values, "install", "r", ".", "--namespace", "mesh", "--dry-run=client")

@@ -78,14 +78,20 @@ func testContainerd(t *testing.T, tree *Tree) {
 			t.Errorf("shunt-init without arguments: %v, and it says\n%s", err, out)
 		}
 	})
-	t.Run("the agent installs the plugin as root of a node with few capabilities", func(t *testing.T) {
+	t.Run("the agent installs the plugin with the chart's capabilities, where nothing is root's", func(t *testing.T) {
 		node := t.TempDir()
 		const primary = `{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"bridge"}]}`
 		if err := errors.Join(os.MkdirAll(filepath.Join(node, "net.d"), 0o755), os.MkdirAll(filepath.Join(node, "bin"), 0o755),
 			os.WriteFile(filepath.Join(node, "net.d", "10-pods.conflist"), []byte(primary), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		options := c.restricted(netnstest.New(t), "CAP_DAC_OVERRIDE")
+		const owner = 1001
+		for _, name := range []string{"net.d", "bin", "net.d/10-pods.conflist"} {
+			if err := os.Chown(filepath.Join(node, name), owner, owner); err != nil {
+				t.Fatal(err)
+			}
+		}
+		options := c.restricted(netnstest.New(t), "CAP_DAC_OVERRIDE", "CAP_CHOWN")
 		for folder, path := range map[string]string{"net.d": "/host/etc/cni/net.d", "bin": "/host/opt/cni/bin"} {
 			options = append(options, "--mount", "type=bind,src="+filepath.Join(node, folder)+",dst="+path+",options=rbind:rw")
 		}
@@ -97,6 +103,10 @@ func testContainerd(t *testing.T, tree *Tree) {
 		conflist, err := os.ReadFile(filepath.Join(node, "net.d", "10-pods.conflist"))
 		if err != nil || !strings.Contains(string(conflist), `"type":"shunt"`) {
 			t.Errorf("the conflist (%v):\n%s\n%s", err, conflist, out)
+		}
+		var stat syscall.Stat_t
+		if err := syscall.Stat(filepath.Join(node, "net.d", "10-pods.conflist"), &stat); err != nil || stat.Uid != owner || stat.Gid != owner {
+			t.Errorf("the conflist is of %d:%d, want %d (%v)", stat.Uid, stat.Gid, owner, err)
 		}
 	})
 }

@@ -21,9 +21,6 @@ The settings of the agent, as variables and not as flags: so they count for
   "CONF_NAME" $s.confName
   "DAEMONSET" "linkerd-cni"
   "ON_TERM" $s.onTerm
-  "FACTS" $s.facts
-  "REPAIR" $s.repair
-  "EVICT" $s.evict
   "HEALTH_ADDR" (printf "127.0.0.1:%v" $s.healthPort)
   "METRICS_ADDR" ($s.metrics.enabled | ternary (printf ":%v" $s.metrics.port) "")
   "LOG_FORMAT" $s.logFormat
@@ -45,7 +42,7 @@ The settings of the agent, as variables and not as flags: so they count for
 {{- end }}
 {{- end -}}
 
-{{- /* What the agent may do on the node: write files that are root's, and, to repair, enter pods' network namespaces. */ -}}
+{{- /* What the agent may do on the node: write in folders that are not root's, and keep the owner of a conflist that is not. */ -}}
 {{- define "shunt.securityContext" -}}
 runAsUser: 0
 runAsGroup: 0
@@ -56,7 +53,7 @@ privileged: {{ .Values.privileged }}
 allowPrivilegeEscalation: false
 capabilities:
   drop: [ALL]
-  add: {{ eq .Values.shunt.repair "off" | ternary (list "DAC_OVERRIDE") (list "DAC_OVERRIDE" "NET_ADMIN" "SYS_ADMIN") | toJson }}
+  add: [DAC_OVERRIDE, CHOWN]
 {{- end }}
 {{- with .Values.shunt.seLinuxOptions }}
 seLinuxOptions:
@@ -71,12 +68,6 @@ seLinuxOptions:
 {{ end -}}
 - name: cni-net-dir
   mountPath: /host{{ .Values.destCNINetDir }}
-- name: run-shunt
-  mountPath: /run/shunt
-- name: run-netns
-  mountPath: /run/netns
-  mountPropagation: HostToContainer
-  readOnly: true
 {{- end -}}
 
 {{- define "shunt.volumes" -}}
@@ -89,13 +80,5 @@ seLinuxOptions:
 - name: cni-net-dir
   hostPath:
     path: {{ .Values.destCNINetDir }}
-    type: DirectoryOrCreate
-- name: run-shunt
-  hostPath:
-    path: /run/shunt
-    type: DirectoryOrCreate
-- name: run-netns
-  hostPath:
-    path: /run/netns
     type: DirectoryOrCreate
 {{- end -}}

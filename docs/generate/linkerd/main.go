@@ -176,14 +176,13 @@ A container runtime passes a pod's own annotations, and not its namespace's.
 Linkerd's plugin asks the API server for them. That makes a difference where the
 injector did not copy them: for pods that were injected by hand
 (` + "`linkerd inject --manual`" + `) and for the control plane's. Put the annotations on
-the pod's template there. Where the plugin is given more facts about a pod than
-its annotations, as by an agent on the node, the namespace's count too.
+the pod's template there.
 
 For the same reason the control plane's pods, which also skip the API server's
-ports (443 and 6443), are known by the label ` + "`linkerd.io/control-plane-component`" + `
-where labels are given, and by ` + "`control-plane-namespaces`" + ` where they are not. A
-pod whose annotations are those of the control plane's templates, in a namespace
-that is not listed, gets a warning.
+ports (443 and 6443), are known by ` + "`control-plane-namespaces`" + `, and not, as by
+Linkerd's plugin, by the label ` + "`linkerd.io/control-plane-component`" + `. A pod whose
+annotations are those of the control plane's templates, in a namespace that is
+not listed, gets a warning.
 
 ## Different on purpose
 

@@ -166,7 +166,7 @@ func (a *agent) watchNode(ctx context.Context, k *kube) {
 			}
 			a.known()
 		},
-		gone: func(*corev1.Node) {}, // its pods go, too
+		gone: func(*corev1.Node) {}, // its pods go with it, the agent's among them
 	})
 }
 
@@ -189,13 +189,13 @@ func (a *agent) watchDaemonSet(ctx context.Context, k *kube) {
 	})
 }
 
-// foresee takes up what a watch says, and logs it if it changes what becomes of
-// the plugin at the agent's end.
-func (a *agent) foresee(take func()) {
+// foresee records what a watch says, by calling update, and logs it if that
+// changes what will happen to the plugin when the agent ends.
+func (a *agent) foresee(update func()) {
 	before, _ := a.owner.ends(a.cfg.OnTerm)
-	take()
+	update()
 	if now, why := a.owner.ends(a.cfg.OnTerm); now != before {
-		a.log.Info("what becomes of the plugin when the agent ends", "leaves", now, "reason", why)
+		a.log.Info("what happens to the plugin when the agent ends has changed", "leaves", now, "reason", why)
 	}
 }
 

@@ -126,7 +126,7 @@ func (e *events) send(ctx context.Context, ev event) {
 	e.done(ev, err)
 }
 
-// done takes up what became of an Event.
+// done logs and counts what became of an Event.
 func (e *events) done(ev event, err error) {
 	switch {
 	case err == nil:

@@ -15,7 +15,7 @@ import (
 type health struct {
 	mu     sync.Mutex
 	reason string    // why not ready; "" if it is
-	alive  time.Time // the last look at the node; zero: there is none to take
+	alive  time.Time // the last look at the node; zero: this program takes none
 }
 
 // stuck is how long a look at the node may take at most.

@@ -25,7 +25,7 @@ type part struct {
 	said string
 }
 
-// fails takes up an error. Each kind is logged once, until it works again.
+// fails records an error. Each kind is logged once, until the part works again.
 func (p *part) fails(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -40,7 +40,7 @@ func (p *part) fails(err error) {
 	}
 }
 
-// works takes up that it works.
+// works records that the part works.
 func (p *part) works() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +58,7 @@ type handler[T runtime.Object] struct {
 
 // inform lists and watches until the context ends, or, while the server is
 // away, somewhat later: the reflector's pauses do not look at the context. What
-// the server cannot say (410), the reflector asks for anew.
+// the server no longer has (410), the reflector lists again.
 func inform[T runtime.Object](ctx context.Context, p *part, lw *cache.ListWatch, example T, h handler[T]) {
 	informer := cache.NewSharedIndexInformerWithOptions(p.listens(lw), example, cache.SharedIndexInformerOptions{})
 	// Both fail only once the informer runs.
@@ -104,7 +104,7 @@ func (p *part) listens(lw *cache.ListWatch) *cache.ListWatch {
 	hear := func(ctx context.Context, err error) {
 		switch {
 		case err == nil, ctx.Err() != nil:
-		case apierrors.IsResourceExpired(err), apierrors.IsGone(err): // it is listed anew
+		case apierrors.IsResourceExpired(err), apierrors.IsGone(err): // the reflector lists again
 		case apierrors.IsInvalid(err), apierrors.IsBadRequest(err): // an older server, which is asked in another way
 		default:
 			p.fails(err)

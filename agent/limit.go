@@ -2,7 +2,7 @@ package agent
 
 import "time"
 
-// limiter bounds how many pods of a node are ended: one in ten seconds, two at
+// limiter bounds how fast pods of a node are deleted: one in ten seconds, two at
 // once, and none for a while after ten in ten minutes. Whatever makes an agent
 // think that more of them are broken is more likely to be the agent's mistake.
 type limiter struct {

@@ -46,7 +46,7 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
-// installed takes up what a look at the node brought.
+// installed records the outcome of a look at the node.
 func (m *metrics) installed(r install.Report, step string) {
 	for _, mode := range []install.Mode{install.Chain, install.Dropin} {
 		m.chained.WithLabelValues(string(mode)).Set(number(r.State == install.Linked && r.Mode == mode))

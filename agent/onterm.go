@@ -24,7 +24,7 @@ const (
 	OnTermKeep   OnTerm = "keep"   // leave it always
 )
 
-// ParseOnTerm reads one.
+// ParseOnTerm reads the value of --on-term.
 func ParseOnTerm(text string) (OnTerm, error) {
 	switch o := OnTerm(text); o {
 	case OnTermAuto, OnTermRevert, OnTermKeep:
@@ -43,7 +43,7 @@ type owner struct {
 	node    *corev1.Node
 }
 
-// daemonSet takes up the DaemonSet; nil says that it was deleted.
+// daemonSet records the DaemonSet as the watch last saw it; nil means deleted.
 func (o *owner) daemonSet(ds *appsv1.DaemonSet) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -70,7 +70,7 @@ func (o *owner) ends(mode OnTerm) (unlink bool, why string) {
 	case mode == OnTermKeep:
 		return false, "asked for"
 	case !o.seen:
-		return false, "it was not to be seen whether the DaemonSet is being deleted"
+		return false, "the agent could not see whether its DaemonSet is being deleted"
 	case o.deleted:
 		return true, "the DaemonSet is deleted"
 	case o.node != nil && !selects(o.spec, o.node):

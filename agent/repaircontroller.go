@@ -57,8 +57,8 @@ type repairs struct {
 
 // RunRepairController does what Linkerd's repair controller does, from where
 // that runs: a container that sees only the API. A pod of the node whose
-// network validator found no redirection is deleted, so that its owner makes it
-// anew: after an Event, only if it is still the same pod, and not many at once.
+// network validator found no redirection is deleted, so that its owner creates a
+// new one: after an Event, only if it is still the same pod, and not many at once.
 func RunRepairController(ctx context.Context, cfg RepairConfig, log *slog.Logger) error {
 	k, err := newKube(cfg.Kube)
 	if err != nil {
@@ -183,7 +183,7 @@ func (r *repairs) repair(ctx context.Context, pod *corev1.Pod) {
 	r.events.send(ctx, event{
 		regarding: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 		reason:    reasonDeleting, action: "Deleting",
-		note: fmt.Sprintf("deleting the pod, because it was started on node %s before the CNI plugin was chained and has no rules: its owner makes it anew", r.node),
+		note: fmt.Sprintf("deleting the pod, because it was started on node %s before the CNI plugin was chained and has no rules: its owner will create a new one", r.node),
 	})
 	err := r.kube.core.Delete().Timeout(requestTimeout).Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
 		Body(&metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}).Do(ctx).Error()

@@ -21,10 +21,11 @@ type said struct {
 }
 
 // tellAfter is how often in a row installing has to fail before an Event says
-// so: a file that is being written is none's business.
+// so: a file that is half written for a moment is not news.
 const tellAfter = 5
 
-// report takes up a look at the node: log, metrics, health and Events.
+// report passes the outcome of a look at the node on: to log, metrics, health and
+// Events.
 func (a *agent) report(r install.Report) {
 	step := ""
 	var e *install.StepError

@@ -31,8 +31,8 @@ const (
 	keyTimeout      = "timeout"
 )
 
-// besideKeys are shunt's own keys, which may stand beside the linkerd block as
-// well as in it. Linkerd's stand in the block.
+// besideKeys are shunt's own keys, which may be given beside the linkerd block as
+// well as in it. Linkerd's keys are valid in the block only.
 func besideKeys() []string {
 	return []string{"backend", keyControlPlane, keyAPIPorts, "skip-outbound-subnets", "skip-outbound-uids", keyExclude,
 		keyTimeout, "inbound-local-only", "control-port", "admin-port", "lock-timeout"}
@@ -56,8 +56,8 @@ type netConf struct {
 }
 
 // parseConf decodes standard input. The error, a *types.Error, names the key
-// and what would be right; the netConf is usable then, too, with standard
-// values for what was not read.
+// and what would be right; the netConf is usable even then, with standard values
+// for what was not read.
 func parseConf(data []byte) (*netConf, error) {
 	c := &netConf{timeout: DefaultTimeout, exclude: []string{"kube-system"}}
 	if err := json.Unmarshal(data, &c.beside); err != nil {
@@ -108,7 +108,7 @@ func (c *netConf) readOwn() error {
 	}
 	if raw != nil {
 		var text string
-		_ = json.Unmarshal(raw, &text) // what is no string is no duration
+		_ = json.Unmarshal(raw, &text) // not a string: ParseDuration refuses ""
 		timeout, err := time.ParseDuration(text)
 		if err != nil || timeout <= 0 {
 			return fmt.Errorf("%s is %s: want a duration above zero, such as \"20s\"", place, shown(raw))
@@ -131,8 +131,8 @@ func (c *netConf) readOwn() error {
 }
 
 // find returns the value that the configuration has for one of the names of a
-// setting, in the linkerd block or, for shunt's own keys, beside it; nil for
-// none. null is none, too.
+// setting, in the linkerd block or, for shunt's own keys, beside it; nil if it
+// has none. A JSON null counts as none.
 func (c *netConf) find(names ...string) (raw json.RawMessage, place string, err error) {
 	found := func(v json.RawMessage, where string) {
 		switch {

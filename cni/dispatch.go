@@ -84,7 +84,7 @@ func (r *run) dispatch() error {
 	return err
 }
 
-// verbFunc returns what carries the verb out, nil for what is no verb.
+// verbFunc returns what carries the verb out; nil if there is no such verb.
 func (r *run) verbFunc() func(context.Context, *call) error {
 	switch r.verb {
 	case verbAdd:

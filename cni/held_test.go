@@ -21,7 +21,7 @@ import (
 )
 
 // ended runs a command and fails the test if it does not end. How long it takes
-// is no matter: without a bound it takes for ever.
+// does not matter: without a bound it takes forever.
 func ended(t *testing.T, ns *netnstest.NS, cmd *exec.Cmd, e env, stdin string) (status int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -79,9 +79,9 @@ func (c *call) rules(ns *netns.NS, cfg config.Config, idle bool) Rules {
 
 // Main carries out the verb that CNI_COMMAND names, and ends the process:
 // standard input is the network configuration, standard output the result or
-// the error, both JSON, standard error the log. It ends in bounded time,
-// whoever reads them or not, and no panic leaves it. DEL always succeeds: a runtime repeats a failed one for
-// ever, and the rules go with the pod's namespace anyway.
+// the error, both JSON, standard error the log. It ends in bounded time, even if
+// nobody reads them, and no panic escapes. DEL always succeeds: a runtime repeats
+// a failed one forever, and the rules go with the pod's namespace anyway.
 func (p *Plugin) Main() {
 	r := &run{
 		Plugin: p,
@@ -91,7 +91,7 @@ func (p *Plugin) Main() {
 		bound: DefaultTimeout + grace,
 	}
 	r.main()
-	select {} // overdue is ending the process
+	select {} // overdue is already ending the process
 }
 
 // run is one call of the plugin.
@@ -198,7 +198,7 @@ func (r *run) finish(err error) (status int) {
 }
 
 // failed is the exit status of a run that did not do what it should. DEL's is
-// that of success: a runtime would repeat it for ever.
+// that of success: a runtime would repeat it forever.
 func (r *run) failed() int {
 	if r.verb == verbDel {
 		return 0

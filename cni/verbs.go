@@ -24,7 +24,7 @@ const codeDrift = 100
 func add(ctx context.Context, c *call) error {
 	if c.conf.prevResult == nil {
 		return c.fail(types.ErrInvalidNetworkConfig,
-			errors.New("there is no prevResult: shunt makes no interface of its own, so it is to be chained"),
+			errors.New("there is no prevResult: shunt makes no interface of its own, so it has to be chained"),
 			`put its entry into the "plugins" list of a conflist, after the plugin that makes the interface`)
 	}
 	out, err := passThrough(c.conf.prevResult, c.conf.version)

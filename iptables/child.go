@@ -34,7 +34,7 @@ type child struct {
 	args   []string
 	env    []string
 	input  string
-	output io.Writer // nil: what it writes to standard output is a complaint, too
+	output io.Writer // nil: its standard output counts as a complaint
 }
 
 // waitDelay is how long a process that outlives the command may hold its output.

@@ -20,7 +20,7 @@ type step struct {
 
 // decide returns the commits that turn what is live into what is wanted, none
 // if that is so already. A family that is right and says that it is for another
-// plan is written anew beside one that is not right: otherwise switching IPv6 on
+// plan is rewritten along with one that is not right: otherwise switching IPv6 on
 // or off would leave rules that name a plan that is not live.
 func decide(live, want tables) ([]step, error) {
 	var right [2]bool

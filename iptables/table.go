@@ -51,7 +51,7 @@ type jump struct {
 }
 
 // planned returns the tables that hold what is wanted. The last rule of each
-// chain has the stamp: it is written anew with its chain, whereas jumps stay.
+// chain has the stamp: it is rewritten with its chain, whereas jumps stay.
 func planned(want apply.Desired) tables {
 	p := want.Plan
 	var out tables

@@ -13,7 +13,7 @@ import (
 	"shunt/plan"
 )
 
-// variant returns of which variant a family's commands are.
+// variant returns which variant a family's commands are of.
 func (b *Backend) variant(fam plan.Family) string {
 	if fam == plan.IPv6 {
 		return b.variants[1]
@@ -21,7 +21,7 @@ func (b *Backend) variant(fam plan.Family) string {
 	return b.variants[0]
 }
 
-// resolve finds out of which variant the plain commands are.
+// resolve finds out which variant the plain commands are of.
 func (b *Backend) resolve(ctx context.Context) (err error) {
 	if b.variants[0], err = b.ofPlain(ctx, plan.IPv4); err != nil {
 		return err
@@ -29,7 +29,7 @@ func (b *Backend) resolve(ctx context.Context) (err error) {
 	b.variants[1], err = b.ofPlain(ctx, plan.IPv6)
 	switch {
 	case errors.Is(err, ErrMissingCommand):
-		b.variants[1] = b.variants[0] // who needs it will miss it
+		b.variants[1] = b.variants[0] // only a plan with IPv6 needs it, and fails then
 	case err != nil:
 		return err
 	case b.variants[0] != b.variants[1] && !b.opt.NoIPv6:
@@ -38,7 +38,7 @@ func (b *Backend) resolve(ctx context.Context) (err error) {
 	return nil
 }
 
-// ofPlain finds out of which variant a family's plain commands are. That is the
+// ofPlain finds out which variant a family's plain commands are of. That is the
 // distribution's or an administrator's choice, made by links, and following a
 // link costs no child process. Only where the link leads to some other program
 // is that one asked. (go-iptables finds the variant out too, by a child in every

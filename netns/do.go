@@ -75,7 +75,7 @@ func (n *NS) inside() (bool, error) {
 func (n *NS) enter() (leave func() error, err error) {
 	origin, err := netns.GetFromPath(threadNS)
 	if err != nil {
-		return nil, fmt.Errorf("open the current network namespace, to come back to it: %w", err)
+		return nil, fmt.Errorf("open the current network namespace, to return to it: %w", err)
 	}
 	if err := netns.Set(n.fd); err != nil {
 		_ = origin.Close()
@@ -87,7 +87,7 @@ func (n *NS) enter() (leave func() error, err error) {
 	return func() error {
 		defer origin.Close()
 		if err := netns.Set(origin); err != nil {
-			return fmt.Errorf("come back from %s: %w", n, err)
+			return fmt.Errorf("return from %s: %w", n, err)
 		}
 		return nil
 	}, nil

@@ -156,8 +156,8 @@ func TestThreadThatCannotComeBackEnds(t *testing.T) {
 		errF error
 		want string
 	}{
-		{"f succeeds", nil, "come back from network namespace"},
-		{"f fails", errors.New("f failed"), "f failed; after that: come back from network namespace"},
+		{"f succeeds", nil, "return from network namespace"},
+		{"f fails", errors.New("f failed"), "f failed; after that: return from network namespace"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var tid int

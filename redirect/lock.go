@@ -36,7 +36,7 @@ func (b *backends) takeLock(ctx context.Context) (unlock func()) {
 	}
 	b.lock, b.noLock = b.ns.Lock(ctx, in, timeout)
 	if b.noLock != nil {
-		b.opt.Log.Warn("going on without the lock: nftables refuses what another run overtakes, iptables would not", "error", b.noLock)
+		b.opt.Log.Warn("going on without the lock: nftables refuses a commit that another run has overtaken; iptables would not", "error", b.noLock)
 		return func() {}
 	}
 	return b.lock.Unlock
@@ -54,7 +54,7 @@ func (b *backends) openLocks() *netns.Locks {
 		return in
 	}
 	if b.opt.MakeLocks || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-		b.opt.Log.Warn("locking the network namespace's own file, which others can lock, too", "error", err)
+		b.opt.Log.Warn("locking the network namespace's own file instead, which any process that can open it can lock", "error", err)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ type Options struct {
 	Locks     string
 	MakeLocks bool
 
-	// HostNetwork lets Apply and Clear work in the host's own namespace, too.
+	// HostNetwork lets Apply and Clear work even in the host's own namespace.
 	HostNetwork bool
 
 	// NoteLevel is the level at which the choice of the backend is logged.
@@ -155,7 +155,7 @@ func (r *Rules) inside(f func(*backends) (changed bool, err error)) error {
 	return err
 }
 
-// lockWait is the configured wait in whole seconds, at least what rounds up.
+// lockWait is the configured wait in whole seconds, rounded up.
 func (r *Rules) lockWait() int {
 	return int((r.cfg.LockTimeout + time.Second - 1) / time.Second)
 }

@@ -74,7 +74,7 @@ func sumOf(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// state says what stands at the destination.
+// state compares the destination with the source.
 func (b *binary) state() (want string, present, same bool, err error) {
 	if want, err = b.hash(b.source); err != nil {
 		return "", false, false, fmt.Errorf("read the plugin's binary: %w", err)

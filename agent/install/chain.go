@@ -12,7 +12,7 @@ import (
 // plugin, so that an edit touches nothing else.
 type conflist struct {
 	data       []byte
-	start, end int // of what stands between the brackets of plugins
+	start, end int // of what is between the brackets of plugins
 	entries    []span
 }
 
@@ -62,8 +62,8 @@ func parseConflist(data []byte) (conflist, error) {
 }
 
 // holds reports whether the list has this entry once, behind the plugin that
-// makes the interface, and no other entry of these types. Behind it others may
-// stand: moving it would only make installers fight over the last place.
+// makes the interface, and no other entry of these types. It need not be the last:
+// moving it would only make installers fight over the last place.
 func (l conflist) holds(e Entry) bool {
 	n, right := 0, false
 	for i, p := range l.entries {

@@ -78,6 +78,6 @@ func (p *pass) removeDropin(name string, r Reason) error {
 		return err
 	}
 	p.disk.sweep(path)
-	_ = p.disk.remove(filepath.Dir(path)) // not empty: others have drop-ins, too
+	_ = p.disk.remove(filepath.Dir(path)) // fails where others have drop-ins
 	return nil
 }

@@ -66,8 +66,8 @@ func NewEntry(config []byte, pluginName, namespace string) (Entry, error) {
 	return Entry{Type: pluginName, JSON: o.encode()}, nil
 }
 
-// exclude adds a namespace to exclude-namespaces, where that stands: beside
-// the linkerd block or in it.
+// exclude adds a namespace to exclude-namespaces, wherever the entry has that key:
+// beside the linkerd block or in it.
 func exclude(o object, namespace string) (object, error) {
 	block, _ := parseObject(o.get("linkerd")) // absent, or the plugin will complain
 	controlPlane, _, err := names(o, block, "control-plane-namespaces", "linkerd")

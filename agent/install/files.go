@@ -23,7 +23,7 @@ type meta struct {
 
 // errMeanwhile says that somebody else wrote a file between our reading it and
 // our writing it.
-var errMeanwhile = errors.New("somebody else wrote it at the same moment")
+var errMeanwhile = errors.New("another program changed it in the meantime")
 
 // disk changes files one whole step at a time, so that a reader, and whoever
 // comes after a kill or a power failure, sees the old file or the new one.

@@ -169,7 +169,7 @@ func (p *pass) intend() error {
 }
 
 // keep writes the record, if it says anything new. Where only the agent is
-// new, a record that cannot be written is none's business but other agents'.
+// new, a record that cannot be written matters to other agents only.
 func (p *pass) keep(next record) error {
 	claim := p.record
 	claim.Started = next.Started
@@ -188,8 +188,8 @@ func (p *pass) keep(next record) error {
 	return nil
 }
 
-// ErrLost says that what was written is gone again.
-var ErrLost = errors.New("the entry is gone again: somebody else writes this file")
+// ErrLost says that what was just written is gone.
+var ErrLost = errors.New("what was just written is gone: another program writes the same file")
 
 // verify reads everything again, as the runtime does.
 func (p *pass) verify() error {

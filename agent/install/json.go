@@ -111,7 +111,7 @@ func (o object) encode() json.RawMessage {
 // text returns a member that is a string, else "".
 func (o object) text(key string) string {
 	var s string
-	_ = json.Unmarshal(o.get(key), &s) // what is no string is no name
+	_ = json.Unmarshal(o.get(key), &s) // not a string: ""
 	return s
 }
 

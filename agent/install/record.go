@@ -40,7 +40,7 @@ type original struct {
 	meta
 }
 
-// readRecord returns nil where there is none.
+// readRecord returns nil if nothing is recorded.
 func readRecord(netDir string) (*record, error) {
 	path := filepath.Join(netDir, recordFile)
 	data, err := os.ReadFile(path)

@@ -18,7 +18,7 @@ const patience = 5 * time.Second
 func (p *pass) resolve() error {
 	old, err := readRecord(p.cfg.NetDir)
 	if err != nil {
-		p.log.Warn("the record of what was installed is written anew", "err", err)
+		p.log.Warn("the record of what was installed cannot be read and is replaced", "err", err)
 	}
 	if p.had = old != nil; p.had {
 		p.record, p.was = *old, *old
@@ -61,7 +61,7 @@ func (p *pass) resolve() error {
 }
 
 // rewritten chooses the single plugin's file again that the conflist in use was
-// made of, if its owner has written it anew: a .json comes behind the conflist.
+// made of, if its owner has written it again: a .json sorts after the conflist.
 func (p *pass) rewritten(files []Candidate) {
 	l := p.was.list(p.choice.File)
 	if l == nil || l.Original == nil {
@@ -74,8 +74,8 @@ func (p *pass) rewritten(files []Candidate) {
 	}
 }
 
-// tooYoung reports whether a file is not valid for so short a time that
-// somebody may be writing it.
+// tooYoung reports whether a file has been invalid for so short a time that
+// somebody may still be writing it.
 func (i *Installer) tooYoung(file string) bool {
 	since, ok := i.invalid[file]
 	if !ok {

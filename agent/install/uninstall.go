@@ -82,7 +82,7 @@ func (p *pass) restore(l listRecord, r Reason) error {
 	if err != nil || !sameJSON(data, made) {
 		return nil // it has become another network: leave it as it is
 	}
-	if !exists(from) { // else its owner has written it anew
+	if !exists(from) { // else its owner has written it again
 		if err := p.disk.write(from, l.Original.Data, l.Original.meta, nil); err != nil {
 			return err
 		}

@@ -12,8 +12,8 @@ import (
 	"shunt/agent/install"
 )
 
-// mostTries is how often install --once tries: another may be writing the
-// file, for less time than all of them take.
+// mostTries is how often install --once tries: together the tries last longer than
+// another program takes to write the file.
 const mostTries = 30
 
 func newInstall(s *system) *cobra.Command {

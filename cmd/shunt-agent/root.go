@@ -51,7 +51,7 @@ func newRoot(s *system) *cobra.Command {
 command it runs.
 
 Every flag is also a variable, SHUNT_AGENT_ and its name: SHUNT_AGENT_MODE for
---mode. The variables of Linkerd's installer count, too.`,
+--mode. The variables of Linkerd's installer are read as well.`,
 	}
 	for _, c := range []*cobra.Command{newRun(s), newInstall(s), newUninstall(s), newStatus(s), newVersion(s)} {
 		root.AddCommand(finish(c))

@@ -82,7 +82,7 @@ func (e *Engine) inUse(ctx context.Context) (chosen Backend, live State, err err
 		}
 	}
 	if chosen == nil {
-		return nil, State{}, &noBackend{refusals}
+		return nil, State{}, NoBackend(refusals)
 	}
 	return chosen, live, nil
 }

@@ -121,10 +121,16 @@ func (e *Engine) choose(ctx context.Context, want Desired) (Result, error) {
 			e.Log.Info("backend cannot be used, trying the next", "backend", c.Name, "reason", err)
 		}
 	}
+	return Result{}, NoBackend(refusals)
+}
+
+// NoBackend returns the error for candidates of which every one was refused: why
+// each was, on one line.
+func NoBackend(refusals []error) error {
 	if len(refusals) == 1 {
-		return Result{}, refusals[0]
+		return refusals[0]
 	}
-	return Result{}, &noBackend{refusals}
+	return &noBackend{refusals}
 }
 
 // noBackend lists why each candidate was refused, on one line.
@@ -150,7 +156,7 @@ var ErrHalfCovered = errors.New("the namespace has an IPv6 address, and rules fo
 func (e *Engine) withoutIPv6(ctx context.Context, want Desired, refused error) (Result, error) {
 	has, err := e.HasGlobalIPv6()
 	if err != nil {
-		return Result{}, errors.Join(refused, err)
+		return Result{}, fmt.Errorf("%w; and whether the namespace has an IPv6 address is not known: %w", refused, err)
 	}
 	if has {
 		return Result{}, fmt.Errorf("%w: %w", ErrHalfCovered, refused)

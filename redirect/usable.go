@@ -33,7 +33,7 @@ func (r *Rules) Usable(ctx context.Context) (backend string, err error) {
 			}
 			refusals = append(refusals, fmt.Errorf("%s: %w", c.Name, err))
 		}
-		return errors.Join(refusals...)
+		return apply.NoBackend(refusals)
 	})
 	return backend, err
 }

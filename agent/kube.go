@@ -112,7 +112,7 @@ var errNoAPI = errors.New("not in a pod: no service account, or no KUBERNETES_SE
 func InCluster(userAgent string) (*rest.Config, error) {
 	cfg, err := rest.InClusterConfig()
 	if err != nil {
-		return nil, errors.Join(errNoAPI, err)
+		return nil, fmt.Errorf("%w: %w", errNoAPI, err)
 	}
 	cfg.UserAgent = userAgent
 	return cfg, nil

@@ -121,7 +121,7 @@ func TestFaultConflistHalfWritten(t *testing.T) {
 	n.eventually("it is not ready", func() bool { return errors.Is(w.last().Err, ErrUnparsable) })
 	n.put("10-calico.conflist", calico)
 	n.eventually("it is chained again", n.chained)
-	n.eventually("it is ready", func() bool { return w.last().Ready() })
+	n.eventually("it is ready", func() bool { return w.last().ready() })
 	if strings.Contains(n.get("20-other.conflist"), "shunt") {
 		t.Error("another file was changed meanwhile")
 	}
@@ -150,7 +150,7 @@ func TestFaultConflistReplaced(t *testing.T) {
 	n.rename("05-cilium.conflist", `{"cniVersion":"1.0.0","name":"cilium","plugins":[{"type":"cilium-cni"}]}`)
 	n.eventually("it is chained there", n.chained)
 	n.eventually("it is out of the old file", func() bool { return n.get("10-calico.conflist") == calico })
-	n.eventually("it is ready", func() bool { r := w.last(); return r.Ready() && r.Network == "cilium" })
+	n.eventually("it is ready", func() bool { r := w.last(); return r.ready() && r.Network == "cilium" })
 }
 
 func TestFaultConflistRenamedToConf(t *testing.T) {
@@ -191,7 +191,7 @@ func TestFaultConflistWrittenAHundredTimesASecond(t *testing.T) {
 			t.Fatalf("the runtime: %v", err)
 		}
 	}
-	if !w.any(func(r Report) bool { return r.Contended && !r.Ready() }) {
+	if !w.any(func(r Report) bool { return r.Contended && !r.ready() }) {
 		t.Error("nobody was told of the contention")
 	}
 	if links := w.writes(Chained); links > 20 {
@@ -215,7 +215,7 @@ func TestFaultFolderAbsentRemovedAndMadeAgain(t *testing.T) {
 			}
 			n.put("10-calico.conflist", calico)
 			n.eventually("it is chained", n.chained)
-			n.eventually("it is ready", func() bool { return w.last().Ready() })
+			n.eventually("it is ready", func() bool { return w.last().ready() })
 			if err := os.RemoveAll(n.net); err != nil {
 				t.Fatal(err)
 			}
@@ -355,7 +355,7 @@ func TestFaultTwoAgentsAtOnce(t *testing.T) {
 		n.put("10-calico.conflist", calico)
 		oldAgent := n.agent(mode)
 		oldWatch := n.watch(oldAgent)
-		n.eventually("the old one is ready", func() bool { return oldWatch.last().Ready() })
+		n.eventually("the old one is ready", func() bool { return oldWatch.last().ready() })
 
 		newPlugin := filepath.Join(n.dir, "new-plugin")
 		n.put(newPlugin, "the new plugin")
@@ -364,7 +364,7 @@ func TestFaultTwoAgentsAtOnce(t *testing.T) {
 			c.Entry, _ = NewEntry([]byte(`{"type":"shunt","linkerd":{"proxy-uid":3000}}`), "", "")
 		})
 		newWatch := n.watch(newAgent)
-		n.eventually("the new one is ready", func() bool { return newWatch.last().Ready() })
+		n.eventually("the new one is ready", func() bool { return newWatch.last().ready() })
 		n.eventually("the old one knows", func() bool { return oldWatch.last().Newer })
 		text := func() string { return n.get("10-calico.conflist") + n.get("k8s-pod-network/50-shunt.conf") }
 		before := oldWatch.writes(Chained) + newWatch.writes(Chained)
@@ -401,7 +401,7 @@ func TestFaultBinaryDeletedOrAltered(t *testing.T) {
 	n.eventually("it is there again", right)
 	n.put(path, "a plugin.") // of the same length
 	n.eventually("it is right again", right)
-	n.eventually("it is ready", func() bool { return w.last().Ready() })
+	n.eventually("it is ready", func() bool { return w.last().ready() })
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o755 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}

@@ -213,8 +213,12 @@ func (p *pass) verify() error {
 	if !slices.ContainsFunc(list.Plugins, func(c *libcni.PluginConfig) bool { return slices.Contains(ours, c.Network.Type) }) {
 		return fmt.Errorf("%s: %w", path, ErrLost)
 	}
-	if _, present, same, err := p.bin.state(); err != nil || !same && !(p.Newer && present) {
-		return errors.Join(fmt.Errorf("%s: %w", p.bin.dest, ErrLost), err)
+	_, present, same, err := p.bin.state()
+	if err != nil {
+		return err
+	}
+	if !same && !(p.Newer && present) {
+		return fmt.Errorf("%s: %w", p.bin.dest, ErrLost)
 	}
 	p.State = Linked
 	return nil

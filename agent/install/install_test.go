@@ -113,3 +113,6 @@ func TestAnothersConflistIsNotOverwrittenByAConversion(t *testing.T) {
 	}
 	n.chain("ptp")
 }
+
+// ready reports whether a pod that starts now gets its rules.
+func (r Report) ready() bool { return r.State == Linked && r.Err == nil && !r.Contended }

@@ -51,14 +51,14 @@ func readRecord(netDir string) (*record, error) {
 		return nil, fmt.Errorf("read the record: %w", err)
 	}
 	r := &record{}
-	if err := json.Unmarshal(data, r); err != nil || r.Version != 1 {
-		return nil, fmt.Errorf("read the record %s: %w (version %d)", path, errors.Join(err, errRecord), r.Version)
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("read the record %s: %w", path, err)
+	}
+	if r.Version != 1 {
+		return nil, fmt.Errorf("read the record %s: version %d is not supported: use the shunt-agent that wrote it", path, r.Version)
 	}
 	return r, nil
 }
-
-// errRecord says that the record is not one that this version can read.
-var errRecord = errors.New("not a record of this version")
 
 func (d disk) writeRecord(netDir string, r *record) error {
 	data, err := json.MarshalIndent(r, "", "  ")

@@ -32,9 +32,6 @@ type Report struct {
 	Polling   error // why inotify cannot be had; nil if it can
 }
 
-// Ready reports whether a pod that starts now gets its rules.
-func (r Report) Ready() bool { return r.State == Linked && r.Err == nil && !r.Contended }
-
 // Watch keeps the plugin installed until the context ends. After each look at
 // the node it reports. A look is also taken when a value comes from again.
 func (i *Installer) Watch(ctx context.Context, again <-chan struct{}, report func(Report)) {

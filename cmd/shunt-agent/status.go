@@ -65,7 +65,7 @@ func printStatus(to io.Writer, l install.Look, addr, answer string, ready bool) 
 	}
 	switch {
 	case answer == "":
-		line("Agent", "none answers at %s", addr)
+		line("Agent", "no answer at %s", addr)
 	case ready:
 		line("Agent", "ready")
 	default:

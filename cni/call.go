@@ -157,7 +157,7 @@ func (c *call) podConfig(facts pods.Facts) (config.Config, error) {
 func (c *call) openNetns() (*netns.NS, error) {
 	ns, err := netns.Open(c.netns)
 	if err != nil {
-		return nil, c.fail(types.ErrInvalidNetNS, fmt.Errorf("CNI_NETNS: %w", err), "")
+		return nil, c.fail(types.ErrInvalidNetNS, fmt.Errorf("CNI_NETNS: %w", err), "the pod may have been stopped meanwhile; otherwise look into the container runtime's log")
 	}
 	if err := c.refuseHost(ns); err != nil {
 		_ = ns.Close()

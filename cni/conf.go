@@ -62,7 +62,7 @@ func parseConf(data []byte) (*netConf, error) {
 	c := &netConf{timeout: DefaultTimeout, exclude: []string{"kube-system"}}
 	if err := json.Unmarshal(data, &c.beside); err != nil {
 		return c, types.NewError(types.ErrDecodingFailure,
-			fmt.Sprintf("shunt: the network configuration on standard input is not a JSON object: %v", err), "")
+			fmt.Sprintf("shunt: the network configuration on standard input is not a JSON object: %v", err), hintConf)
 	}
 	if err := c.read(); err != nil {
 		return c, types.NewError(types.ErrInvalidNetworkConfig, "shunt: network configuration: "+err.Error(), hintConf)
@@ -229,7 +229,7 @@ func (c *netConf) unknownKeys(known []string) []string {
 			continue
 		}
 		if slices.Contains(known, key) {
-			remarks = append(remarks, fmt.Sprintf("network configuration: %s is ignored: it belongs into the linkerd block", key))
+			remarks = append(remarks, fmt.Sprintf("network configuration: %s is ignored: move it into the linkerd block", key))
 		} else if guess := config.Suggest(key, own); guess != "" {
 			remarks = append(remarks, fmt.Sprintf("network configuration: unknown key %s is ignored: did you mean %q?", clip(key), guess))
 		}

@@ -138,7 +138,7 @@ func TestUnknownKeysAreWarnings(t *testing.T) {
 		{`"linkerd":{"something-new":1}`, "unknown key linkerd.something-new is ignored"},
 		{`"linkerd":{"skip-ports":"80"}`, "unknown key linkerd.skip-ports is ignored"},
 		{`"exclude-namespace":["x"]`, `unknown key exclude-namespace is ignored: did you mean \"exclude-namespaces\"?`},
-		{`"proxy-uid":7`, "proxy-uid is ignored: it belongs into the linkerd block"},
+		{`"proxy-uid":7`, "proxy-uid is ignored: move it into the linkerd block"},
 		{`"log_level":"loud"`, "log_level is not known"},
 		{`"linkerd":{"proxy-gid":0}`, "every process of many images has group 0"},
 	} {

@@ -57,7 +57,8 @@ func (r *run) dispatch() error {
 	}
 	carryOut := r.verbFunc()
 	if carryOut == nil {
-		return types.NewError(types.ErrInvalidEnvironmentVariables, fmt.Sprintf("shunt: CNI_COMMAND is %s, which is no verb", quoted(r.verb)), "")
+		return types.NewError(types.ErrInvalidEnvironmentVariables, fmt.Sprintf("shunt: CNI_COMMAND: unknown verb %s", quoted(r.verb)),
+			"want ADD, DEL, CHECK, GC, STATUS or VERSION; "+hintEnvironment)
 	}
 	args, err := r.readArgs()
 	if err != nil {
@@ -101,6 +102,9 @@ func (r *run) verbFunc() func(context.Context, *call) error {
 	return nil
 }
 
+// hintEnvironment is for people who meant the command line.
+const hintEnvironment = "a container runtime sets the environment; for shunt's command line give a command, as in shunt help"
+
 // args is what the runtime gives in the environment. CNI_PATH, where other
 // plugins are, is of no use here.
 type args struct {
@@ -130,7 +134,7 @@ func (r *run) readArgs() (a args, err error) {
 		a.pod, err = parseArgs(r.getenv("CNI_ARGS"))
 	}
 	if err != nil {
-		return a, types.NewError(types.ErrInvalidEnvironmentVariables, "shunt: "+err.Error(), "")
+		return a, types.NewError(types.ErrInvalidEnvironmentVariables, "shunt: "+err.Error(), hintEnvironment)
 	}
 	return a, nil
 }
@@ -156,7 +160,7 @@ func checkVersion(verb, version string) error {
 	at := slices.Index(versions, version)
 	if at < 0 {
 		return types.NewError(types.ErrIncompatibleCNIVersion,
-			fmt.Sprintf("shunt: cniVersion is %s, which it does not know", quoted(version)),
+			fmt.Sprintf("shunt: cniVersion %s is not supported", quoted(version)),
 			"want one of "+strings.Join(versions, ", "))
 	}
 	if at < slices.Index(versions, since(verb)) {

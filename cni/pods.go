@@ -56,7 +56,7 @@ func parseArgs(text string) (pods.ID, error) {
 	for _, pair := range strings.Split(text, ";") {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
-			return pods.ID{}, fmt.Errorf("CNI_ARGS: %s is no pair: want KEY=VALUE, with semicolons between pairs", quoted(pair))
+			return pods.ID{}, fmt.Errorf("CNI_ARGS: %s is not a pair: want KEY=VALUE, with semicolons between pairs", quoted(pair))
 		}
 		switch key {
 		case "K8S_POD_NAMESPACE":

@@ -29,7 +29,7 @@ func add(ctx context.Context, c *call) error {
 	}
 	out, err := passThrough(c.conf.prevResult, c.conf.version)
 	if err != nil {
-		return c.fail(types.ErrDecodingFailure, err, "")
+		return c.fail(types.ErrDecodingFailure, err, "the plugin before shunt in the conflist returned it: look into that plugin's log")
 	}
 	d, facts, err := c.decide(ctx)
 	if err != nil {

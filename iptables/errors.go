@@ -48,7 +48,7 @@ var (
 	// net/netfilter/xt_owner.c), whereas nf_tables' own can be had.
 	ErrUserNamespace = errors.New("the network namespace belongs to another user namespace, where the kernel refuses iptables rules about a socket's owner")
 
-	errNoReason = errors.New("the table cannot be had") // legacy restores do not say why
+	errNoReason = errors.New("the table cannot be used, and the command does not say why") // as of legacy restores
 )
 
 // missing is the error of a command that was not found.

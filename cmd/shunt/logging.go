@@ -28,7 +28,7 @@ func (l *logFlags) bind(fs *pflag.FlagSet) {
 func (l *logFlags) logger(s *system) (*slog.Logger, error) {
 	level, known := parseLevel(l.level)
 	if !known {
-		return nil, &config.InputError{Err: fmt.Errorf("flag --log-level: %q is no level: want debug, info, warn or error", l.level)}
+		return nil, &config.InputError{Err: fmt.Errorf("flag --log-level: invalid value %q: want debug, info, warn or error", l.level)}
 	}
 	var to io.Writer = s.stderr
 	if s.linkerd {

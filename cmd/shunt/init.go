@@ -37,7 +37,7 @@ run are taken over. The host's own network namespace is refused without
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := r.run(cmd.Context())
 			if err != nil && !r.dryRun {
-				terminationMessage(cmd.CommandPath() + ": " + message(err))
+				terminationMessage(errorLine(cmd, err))
 			}
 			return err
 		},

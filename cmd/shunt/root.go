@@ -51,7 +51,7 @@ func run(ctx context.Context, s system) int {
 	if errors.As(err, &status) {
 		return int(status)
 	}
-	s.report(called, err)
+	fmt.Fprintln(s.stderr, errorLine(called, err))
 	if rejected(err) || called.Name() == "diff" || called.Name() == "lint" {
 		return exitRejected
 	}
@@ -142,11 +142,11 @@ func verbNames() []string {
 	return names
 }
 
-// report prints an error on one line. It names the verb, unless the program
-// was called under a name that has none.
-func (s *system) report(called *cobra.Command, err error) {
+// errorLine returns an error on one line, safe to print. It names the verb,
+// unless the program was called under a name that has none.
+func errorLine(called *cobra.Command, err error) string {
 	text := strings.ReplaceAll(strings.TrimSpace(message(err)), "\n", "; ")
-	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), plan.Printable(text))
+	return called.CommandPath() + ": " + plan.Printable(text)
 }
 
 func newHelp(root *cobra.Command) *cobra.Command {

@@ -12,7 +12,7 @@ mapfile -t packages < <(go list ./... | grep -vE '^shunt/(bench|conformance|e2e|
 
 # These start the program that they test, which the kernel here cannot run, or
 # look at namespaces, of which qemu knows no ioctl.
-skip='^(TestExamples|TestScript|TestPagesOfTheProgram|TestImage|TestNoNamespaceIsNeverTheCurrentOne|TestOpenRefusesWhatIsNoNetworkNamespace|TestNewLeavesTheProcessWhereItWas|TestMainWithoutRoot|TestFaultInotifyLimit|TestFaultRunWiped|TestFaultKilledAtEveryStep|TestStatusOnlyReads|TestTheInitialNamespaceIsRefusedFromAnywhere)$'
+skip='^(TestExamples|TestScript|TestPagesOfTheProgram|TestImage|TestNoNamespaceIsNeverTheCurrentOne|TestOpenRefusesWhatIsNoNetworkNamespace|TestNewLeavesTheProcessWhereItWas|TestMainWithoutRoot|TestFaultInotifyLimit|TestFaultRunWiped|TestFaultKilledAtEveryStep|TestStatusOnlyReads|TestTheInitialNamespaceIsRefusedFromAnywhere|TestTheHostsNamespaceIsRefused|TestAPathThatBecomesAPipeMeanwhileDoesNotBlock|TestPrivilegedBinaryLooksForCommandsInTheSystemsFoldersOnly|TestLegacyTablesThatCannotBeListedAreAnErrorUnlessThatIsForRootOnly|TestNextRunWaitsForAnOrphan)$'
 
 status=0
 for arch in arm64:aarch64 arm:arm; do

@@ -33,12 +33,11 @@ type api struct {
 	deleted []string
 	status  map[string]int // the answer to a resource, 0: as it should be
 	slow    map[string]bool
-	asked   map[string]int
 	done    chan struct{}
 }
 
 func newAPI(t testing.TB) *api {
-	a := &api{TB: t, objects: map[string][]any{}, watches: map[string][]chan any{}, status: map[string]int{}, slow: map[string]bool{}, asked: map[string]int{}, done: make(chan struct{})}
+	a := &api{TB: t, objects: map[string][]any{}, watches: map[string][]chan any{}, status: map[string]int{}, slow: map[string]bool{}, done: make(chan struct{})}
 	a.Server = httptest.NewServer(a)
 	t.Cleanup(func() {
 		close(a.done)
@@ -70,7 +69,6 @@ func resource(path string) string {
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind := resource(r.URL.Path)
 	a.mu.Lock()
-	a.asked[kind]++
 	status, slow := a.status[kind], a.slow[kind]
 	a.mu.Unlock()
 	if slow {

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	meshNamespace  = "linkerd-cni" // where the chart is installed
-	podsNamespace  = "shunt-e2e"
-	rulesAnnotated = "linkerd.io/skip-ports"
+	meshNamespace = "linkerd-cni" // where the chart is installed
+	podsNamespace = "shunt-e2e"
+	skipPorts     = "linkerd.io/skip-ports"
 )
 
 // TestTheLifeOfANode tells in order what an operator sees from the first helm
@@ -23,7 +23,7 @@ func TestTheLifeOfANode(t *testing.T) {
 	c.apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + podsNamespace + "}}")
 	t.Cleanup(func() {
 		for _, ns := range []string{podsNamespace, meshNamespace} {
-			if _, err := (cluster{t, c.path}).remove(ns); err != nil {
+			if err := (cluster{t, c.path}).remove(ns); err != nil {
 				t.Error(err)
 			}
 		}
@@ -59,7 +59,7 @@ func TestTheLifeOfANode(t *testing.T) {
 		c.answers(podsNamespace, "meshed", "early", skippedPort, "app")
 	})
 	story("linkerd.io/skip-ports bypasses the proxy both ways", func(c cluster) {
-		c.start(podsNamespace, pod{name: "skips", proxy: true, annotations: map[string]string{rulesAnnotated: skippedPort}})
+		c.start(podsNamespace, pod{name: "skips", proxy: true, annotations: map[string]string{skipPorts: skippedPort}})
 		c.answers(podsNamespace, "client", "skips", skippedPort, "app")
 		c.answers(podsNamespace, "skips", "early", skippedPort, "app")
 		c.answers(podsNamespace, "client", "skips", plainPort, "proxy inbound")
@@ -143,8 +143,9 @@ func TestTheLifeOfANode(t *testing.T) {
 }
 
 // remove deletes a namespace and what is in it.
-func (c cluster) remove(namespace string) (string, error) {
-	return c.try("", "kubectl", "delete", "namespace", namespace, "--wait", "--timeout=120s")
+func (c cluster) remove(namespace string) error {
+	_, err := c.try("", "kubectl", "delete", "namespace", namespace, "--wait", "--timeout=120s")
+	return err
 }
 
 // agentReady waits until the DaemonSet's pods are ready, which means chained.

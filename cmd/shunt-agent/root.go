@@ -47,8 +47,8 @@ func newRoot(s *system) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "shunt-agent",
 		Short: "shunt-agent puts shunt's CNI plugin on a node and keeps it there",
-		Long: `shunt-agent puts shunt's CNI plugin on a node and keeps it there. Without a
-command it runs.
+		Long: `shunt-agent puts shunt's CNI plugin on a node and keeps it there. Called
+with no arguments at all it is shunt-agent run.
 
 Every flag is also a variable, SHUNT_AGENT_ and its name: SHUNT_AGENT_MODE for
 --mode. The variables of Linkerd's installer are read as well.`,

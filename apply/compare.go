@@ -17,13 +17,19 @@ type Comparison struct {
 	Want    State
 	Others  []Held // rules of ours that other owners hold and should not
 
-	line func(Rule) string
+	line   func(Rule) string
+	expand func(plan.Plan) State
 }
 
 // Held is what one owner holds of ours.
 type Held struct {
 	Owner ID
 	State State
+
+	// Stamp says who wrote it, and AsWritten that it is still what that run
+	// wrote (see AsWritten).
+	Stamp     Stamp
+	AsWritten bool
 }
 
 // Compare reads what is live and compares it with the plan. It compares with
@@ -34,7 +40,7 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := Comparison{Backend: b.ID(), Live: have, Want: b.Expand(p), line: b.Line}
+	c := Comparison{Backend: b.ID(), Live: have, Want: b.Expand(p), line: b.Line, expand: b.Expand}
 	if err := e.allowException(&c, b, p); err != nil {
 		return Comparison{}, err
 	}
@@ -51,7 +57,7 @@ func (e *Engine) Compare(ctx context.Context, p plan.Plan) (Comparison, error) {
 			return Comparison{}, err
 		}
 		if !have.Empty() {
-			c.Others = append(c.Others, Held{o.ID(), have})
+			c.Others = append(c.Others, Held{Owner: o.ID(), State: have})
 		}
 	}
 	return c, nil
@@ -123,6 +129,13 @@ func (e *Engine) allowException(c *Comparison, b Backend, p plan.Plan) error {
 
 // Equal reports whether the plan, and nothing else of ours, is live.
 func (c Comparison) Equal() bool { return len(c.Others) == 0 && c.Live.Equal(c.Want) }
+
+// AsWritten reports whether what is live is complete, and of the plan that its own
+// stamp names, whether or not that is the plan compared with.
+func (c Comparison) AsWritten() (Stamp, bool) {
+	stamp, ok := AsWritten(c.Live, c.expand)
+	return stamp, ok && len(c.Others) == 0
+}
 
 // Text returns a unified diff, empty without a difference.
 func (c Comparison) Text() string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
@@ -83,18 +82,12 @@ func (c *call) took() slog.Attr {
 	return slog.String("took", time.Since(c.start).Round(10*time.Microsecond).String())
 }
 
-// decision is what a verb does about a container.
-type decision string
-
-// The decisions, as the log names them.
+// Decisions beside those of the policy.
 const (
-	meshed    decision = "meshed"
-	notMeshed decision = "not meshed"
-	excluded  decision = "excluded namespace"
-	noPod     decision = "no pod"
-	simulated decision = "simulated"
-	unknown   decision = "not known"
-	gone      decision = "the network namespace is gone"
+	noPod     Decision = "no pod"
+	simulated Decision = "simulated"
+	unknown   Decision = "not known"
+	gone      Decision = "the network namespace is gone"
 )
 
 // errUnknownPod is the cause when no source knows whether a pod is meshed.
@@ -103,19 +96,17 @@ var errUnknownPod = errors.New("the network configuration has no runtimeConfig[\
 
 // decide says whether the pod is meshed, and what is known about it. It asks
 // the sources in order.
-func (c *call) decide(ctx context.Context) (decision, pods.Facts, error) {
-	if c.pod.Namespace != "" && slices.Contains(c.conf.exclude, c.pod.Namespace) {
-		return excluded, pods.Facts{}, nil
+func (c *call) decide(ctx context.Context) (Decision, pods.Facts, error) {
+	if c.conf.excludes(c.pod.Namespace) {
+		return Excluded, pods.Facts{}, nil
 	}
 	for _, s := range sources(c.conf) {
 		facts, known, err := s.Facts(ctx, c.pod)
 		switch {
 		case err != nil:
 			return "", pods.Facts{}, c.fail(types.ErrDecodingFailure, err, "the container runtime passes annotations that shunt cannot read: is it one that shunt's documentation names?")
-		case known && facts.Meshed():
-			return meshed, facts, nil
 		case known:
-			return notMeshed, facts, nil
+			return c.conf.Decide(c.pod, facts), facts, nil
 		}
 	}
 	if c.pod.Name == "" {
@@ -125,29 +116,14 @@ func (c *call) decide(ctx context.Context) (decision, pods.Facts, error) {
 		`add "capabilities": {"`+annotationsKey+`": true} to shunt's entry in the conflist, and make sure that the container runtime passes the annotations (containerd does); pods of the namespaces in "exclude-namespaces" are let through without`)
 }
 
-// podConfig merges what the network configuration and the pod say.
+// podConfig returns the settings of a pod's rules, and logs where they come from.
 func (c *call) podConfig(facts pods.Facts) (config.Config, error) {
-	cfg, warnings, err := c.conf.config()
-	if err != nil {
-		return cfg, c.fail(types.ErrInvalidNetworkConfig, err, hintConf)
-	}
+	cfg, warnings, hint, err := c.conf.merge(c.pod, facts)
 	for _, w := range warnings {
 		c.log.Warn(w)
 	}
-	cfg, err = config.MergeAnnotations(cfg, facts.Annotations, facts.Namespace, config.ModeCNI)
 	if err != nil {
-		return cfg, c.fail(types.ErrInvalidNetworkConfig, err,
-			"correct the annotation in the template that the pod is made from (or on its namespace); nothing was applied")
-	}
-	if cfg, err = c.conf.forControlPlane(cfg, facts, c.pod.Namespace); err != nil {
-		return cfg, c.fail(types.ErrInvalidNetworkConfig, err, hintConf)
-	}
-	if warnings, err = cfg.Validate(); err != nil {
-		return cfg, c.fail(types.ErrInvalidNetworkConfig, err,
-			"correct the pod's annotations or shunt's entry in the network configuration; nothing was applied")
-	}
-	for _, w := range warnings {
-		c.log.Warn(w)
+		return cfg, c.fail(types.ErrInvalidNetworkConfig, err, hint)
 	}
 	c.logSources(cfg)
 	return cfg, nil

@@ -35,7 +35,7 @@ func add(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if d != meshed {
+	if d != Meshed {
 		c.log.Info("add", "decision", d, c.took())
 	} else if err := c.setUp(ctx, facts); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (c *call) setUp(ctx context.Context, facts pods.Facts) error {
 			return c.fail(code(err), fmt.Errorf("apply the rules: %w", err),
 				cmp.Or(hint(err), "a meshed pod is not started without its rules; the runtime will try again"))
 		}
-		c.log.Info("add", "decision", meshed, "backend", res.Backend, "reason", res.Reason,
+		c.log.Info("add", "decision", Meshed, "backend", res.Backend, "reason", res.Reason,
 			"changed", res.Changed, "commits", res.Commits, "rules", res.Rules, "ipv6", res.IPv6, c.took())
 		if res.Bypassed {
 			c.log.Warn(`ipv6 is off, and the pod has an IPv6 address: its IPv6 connections bypass the proxy; set "ipv6" to true in the network configuration if the proxy listens on IPv6 (in Linkerd's charts: disableIPv6 is false)`)
@@ -91,7 +91,7 @@ func (c *call) simulate(ctx context.Context, rules Rules) error {
 // check compares the live rules of a meshed pod with the plan.
 func check(ctx context.Context, c *call) error {
 	d, facts, err := c.decide(ctx)
-	if err != nil || d != meshed || c.conf.simulate {
+	if err != nil || d != Meshed || c.conf.simulate {
 		return err
 	}
 	return c.withRules(facts, func(rules Rules) error {
@@ -113,10 +113,10 @@ func del(ctx context.Context, c *call) error {
 	switch {
 	case err != nil:
 		d = unknown
-	case d == meshed && c.conf.simulate:
+	case d == Meshed && c.conf.simulate:
 		d = simulated
 	}
-	if d != meshed && d != unknown {
+	if d != Meshed && d != unknown {
 		c.log.Info("del", "decision", d, c.took())
 		return nil
 	}

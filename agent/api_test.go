@@ -26,7 +26,8 @@ type api struct {
 	testing.TB
 
 	mu      sync.Mutex
-	objects map[string][]any // by resource: nodes, daemonsets, pods
+	objects map[string][]any // by resource: nodes, daemonsets, pods, namespaces
+	asked   []string         // paths and selectors of lists and watches
 	watches map[string][]chan any
 	events  []eventsv1.Event
 	patches []string
@@ -58,7 +59,7 @@ func (a *api) lock(f func()) {
 
 // resource is the kind of thing that a path is about.
 func resource(path string) string {
-	for _, r := range []string{"events", "nodes", "daemonsets", "pods"} {
+	for _, r := range []string{"events", "nodes", "daemonsets", "pods", "namespaces"} {
 		if strings.Contains(path, "/"+r) {
 			return r
 		}
@@ -70,6 +71,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind := resource(r.URL.Path)
 	a.mu.Lock()
 	status, slow := a.status[kind], a.slow[kind]
+	a.asked = append(a.asked, r.URL.Path+" "+r.URL.Query().Get("fieldSelector"))
 	a.mu.Unlock()
 	if slow {
 		select {
@@ -128,7 +130,7 @@ func (a *api) get(w http.ResponseWriter, r *http.Request, kind string) {
 		return
 	}
 	items := append([]any{}, a.objects[kind]...)
-	types := map[string][2]string{"nodes": {"NodeList", "v1"}, "pods": {"PodList", "v1"}, "daemonsets": {"DaemonSetList", "apps/v1"}}[kind]
+	types := map[string][2]string{"nodes": {"NodeList", "v1"}, "pods": {"PodList", "v1"}, "namespaces": {"NamespaceList", "v1"}, "daemonsets": {"DaemonSetList", "apps/v1"}}[kind]
 	answer(w, map[string]any{"kind": types[0], "apiVersion": types[1], "metadata": map[string]any{"resourceVersion": "1"}, "items": items})
 }
 

@@ -22,16 +22,29 @@ type part struct {
 	m    *metrics
 
 	mu   sync.Mutex
-	said string
+	said string // "", or what fails: away or denied
+}
+
+// Why a part does not work.
+const (
+	away   = "away"
+	denied = "denied"
+)
+
+// denied reports whether the API server does not allow what the part needs.
+func (p *part) denied() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.said == denied
 }
 
 // fails records an error. Each kind is logged once, until the part works again.
 func (p *part) fails(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	kind, text := "away", "the API server does not answer, trying again"
+	kind, text := away, "the API server does not answer, trying again"
 	if notAllowed(err) {
-		kind, text = "denied", "not allowed"
+		kind, text = denied, "not allowed"
 		p.m.off.WithLabelValues(p.name).Set(1)
 	}
 	if p.said != kind {

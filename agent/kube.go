@@ -36,7 +36,7 @@ const requestTimeout = 5 * time.Second
 func newKube(cfg *rest.Config) (*kube, error) {
 	scheme := runtime.NewScheme()
 	for gv, kinds := range map[schema.GroupVersion][]runtime.Object{
-		corev1.SchemeGroupVersion:   {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}, &corev1.NodeList{}},
+		corev1.SchemeGroupVersion:   {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}, &corev1.NodeList{}, &corev1.Namespace{}, &corev1.NamespaceList{}},
 		appsv1.SchemeGroupVersion:   {&appsv1.DaemonSet{}, &appsv1.DaemonSetList{}},
 		eventsv1.SchemeGroupVersion: {&eventsv1.Event{}},
 	} {
@@ -78,6 +78,11 @@ func restClient(cfg *rest.Config, client *http.Client, path string, gv schema.Gr
 func (k *kube) pod(ctx context.Context, namespace, name string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	return pod, k.core.Get().Timeout(requestTimeout).Namespace(namespace).Resource("pods").Name(name).Do(ctx).Into(pod)
+}
+
+func (k *kube) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	n := &corev1.Namespace{}
+	return n, k.core.Get().Timeout(requestTimeout).Resource("namespaces").Name(name).Do(ctx).Into(n)
 }
 
 // listWatch lists and watches the objects of a resource that the selectors

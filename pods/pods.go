@@ -6,6 +6,8 @@ package pods
 import (
 	"slices"
 	"strings"
+
+	"shunt/config"
 )
 
 // The names of Linkerd's containers in a meshed pod (linkerd2, pkg/k8s/labels.go).
@@ -46,9 +48,9 @@ func (id ID) String() string {
 type Facts struct {
 	UID            string            `json:"uid,omitempty"`
 	Annotations    map[string]string `json:"annotations,omitempty"`
-	Labels         map[string]string `json:"labels,omitempty"`               // nil: not known
-	Namespace      map[string]string `json:"namespaceAnnotations,omitempty"` // its namespace's annotations; nil: not known
-	Containers     []string          `json:"containers,omitempty"`           // names; nil: not known, nor are the init containers
+	Labels         map[string]string `json:"labels,omitzero"`               // nil: not known
+	Namespace      map[string]string `json:"namespaceAnnotations,omitzero"` // its namespace's annotations; nil: not known
+	Containers     []string          `json:"containers,omitzero"`           // names; nil: not known, nor are the init containers
 	InitContainers []string          `json:"initContainers,omitempty"`
 }
 
@@ -73,6 +75,41 @@ func (f Facts) ControlPlane(namespace string, namespaces []string) bool {
 		return slices.Contains(namespaces, namespace)
 	}
 	return f.Labels[ControlPlaneComponent] != ""
+}
+
+// Relevant returns a copy without the annotations and labels on which neither
+// the rules nor this package's decisions depend, for those who keep the facts of
+// many pods. What is known stays known, and the copy shares no map.
+func (f Facts) Relevant() Facts {
+	annotations := []string{ProxyVersion, createdBy, safeToEvict}
+	var inherited []string // by pods from their namespace
+	for _, s := range config.Settings() {
+		if s.Annotation == "" {
+			continue
+		}
+		annotations = append(annotations, s.Annotation)
+		if !s.PodOnly {
+			inherited = append(inherited, s.Annotation)
+		}
+	}
+	f.Annotations = only(f.Annotations, annotations)
+	f.Labels = only(f.Labels, []string{ControlPlaneComponent})
+	f.Namespace = only(f.Namespace, inherited)
+	return f
+}
+
+// only returns a copy of a map with these keys alone; nil stays nil.
+func only(from map[string]string, keys []string) map[string]string {
+	if from == nil {
+		return nil
+	}
+	to := map[string]string{}
+	for _, key := range keys {
+		if value, ok := from[key]; ok {
+			to[key] = value
+		}
+	}
+	return to
 }
 
 // LooksLikeControlPlane reports whether the annotations are those that the

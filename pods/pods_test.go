@@ -1,6 +1,12 @@
 package pods
 
-import "testing"
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"shunt/config"
+)
 
 func TestWhetherAPodIsMeshed(t *testing.T) {
 	t.Parallel()
@@ -75,5 +81,76 @@ func TestNamesOfPods(t *testing.T) {
 	}
 	if got := (ID{}).String(); got != "none" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Whatever a pod and its namespace say, what is left of it decides the same.
+func TestRelevantFactsDecideAsAllOfThem(t *testing.T) {
+	t.Parallel()
+	all := Facts{UID: "1", Annotations: map[string]string{}, Namespace: map[string]string{}, Labels: map[string]string{}, Containers: []string{"app"}}
+	for _, s := range config.Settings() {
+		switch {
+		case s.Annotation == "":
+		case s.Kind == config.KindSubnets:
+			all.Annotations[s.Annotation], all.Namespace[s.Annotation] = "10.0.0.7", "10.0.0.8"
+		default:
+			all.Annotations[s.Annotation], all.Namespace[s.Annotation] = "7", "8"
+		}
+	}
+	for _, k := range Keys() {
+		all.Annotations[k.Name] = "linkerd/helm x"
+		all.Labels[k.Name] = "x"
+	}
+	all.Annotations[safeToEvict] = "true"
+	all.Annotations["kubectl.kubernetes.io/last-applied-configuration"] = "long"
+	all.Labels["app"] = "web"
+	merged := func(f Facts) config.Config {
+		delete(f.Annotations, "config.linkerd.io/skip-inbound-ports") // the namespace's counts
+		c, err := config.MergeAnnotations(config.CNIAbsent(), f.Annotations, f.Namespace, config.ModeCNI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	left := all.Relevant()
+	if len(left.Annotations) >= len(all.Annotations) || len(left.Labels) != 1 {
+		t.Errorf("left: %+v", left)
+	}
+	if a, b := merged(all), merged(left); !reflect.DeepEqual(a, b) {
+		t.Errorf("the rules of all facts\n%+v\nof what is left\n%+v", a, b)
+	}
+	for what, decides := range map[string]func(Facts) bool{
+		"meshed":        func(f Facts) bool { f.Containers = nil; return f.Meshed() },
+		"control plane": func(f Facts) bool { return f.ControlPlane("x", nil) },
+		"looks like it": Facts.LooksLikeControlPlane,
+	} {
+		if !decides(all) || !decides(left) {
+			t.Errorf("%s: all %t, left %t", what, decides(all), decides(left))
+		}
+	}
+	if none := (Facts{}).Relevant(); none.Labels != nil || none.Namespace != nil || none.Annotations != nil {
+		t.Errorf("what is not known became known: %+v", none)
+	}
+	if some := (Facts{Labels: map[string]string{"app": "x"}}).Relevant(); some.Labels == nil {
+		t.Error("known labels became unknown")
+	}
+}
+
+// A reader has to tell a pod without labels from one whose labels are not known.
+func TestFactsKeepInJSONWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for _, f := range []Facts{
+		{},
+		{UID: "1", Labels: map[string]string{}, Namespace: map[string]string{}, Containers: []string{}},
+		{Annotations: map[string]string{"a": "b"}, Labels: map[string]string{"c": "d"}, Containers: []string{"e"}, InitContainers: []string{"f"}},
+	} {
+		data, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Facts
+		if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(f, back) {
+			t.Errorf("%+v became %s, and that %+v (%v)", f, data, back, err)
+		}
 	}
 }

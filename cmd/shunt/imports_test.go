@@ -35,7 +35,7 @@ func TestImportsGoOneWay(t *testing.T) {
 		"lint":     "manifest config plan pods",
 		"explain":  "apply config plan",
 
-		"agent":         "agent/install",
+		"agent":         "agent/install pods",
 		"agent/install": "",
 
 		"chart":         "",

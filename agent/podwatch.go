@@ -1,0 +1,280 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+
+	"shunt/pods"
+)
+
+// pod is what the agent keeps of a pod of its node.
+type pod struct {
+	pods.ID
+	Facts       pods.Facts // what matters of them
+	IPs         []string   // status.podIPs
+	HostNetwork bool
+	Phase       corev1.PodPhase
+	Started     bool // a container of spec.containers runs, or has run
+	Ending      bool // it is being deleted
+}
+
+// newPod takes from a pod what the agent keeps of it.
+func newPod(p *corev1.Pod) pod {
+	kept := pod{
+		ID: pods.ID{Namespace: p.Namespace, Name: p.Name, UID: string(p.UID)},
+		Facts: pods.Facts{UID: string(p.UID), Annotations: p.Annotations, Labels: orEmpty(p.Labels),
+			Containers: names(p.Spec.Containers), InitContainers: names(p.Spec.InitContainers)}.Relevant(),
+		HostNetwork: p.Spec.HostNetwork,
+		Phase:       p.Status.Phase,
+		Ending:      p.DeletionTimestamp != nil,
+	}
+	for _, ip := range p.Status.PodIPs {
+		kept.IPs = append(kept.IPs, ip.IP)
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		kept.Started = kept.Started || c.RestartCount > 0 || ran(c.State) || ran(c.LastTerminationState)
+	}
+	return kept
+}
+
+func ran(s corev1.ContainerState) bool { return s.Running != nil || s.Terminated != nil }
+
+func names(containers []corev1.Container) []string {
+	list := make([]string, 0, len(containers)) // known, also if there are none
+	for _, c := range containers {
+		list = append(list, c.Name)
+	}
+	return list
+}
+
+// orEmpty is for what is known: none is not unknown.
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+// podListener hears of the pods of the node, one after the other. Each function
+// may be nil, and holds up those after it.
+type podListener struct {
+	is     func(pod) // it is new or has changed
+	gone   func(pod) // as it was last; a pod of the same name may be there already
+	synced func()    // those that were there have been told
+}
+
+// podWatch keeps the pods of the node and the annotations of namespaces, as the
+// API server tells them.
+type podWatch struct {
+	kube             *kube
+	node             string
+	pods, namespaces *part
+	listeners        []podListener
+
+	mu          sync.Mutex
+	byName      map[string]pod               // by namespace/name; without their namespace's annotations
+	annotations map[string]map[string]string // what matters of a namespace's annotations
+	known       struct{ pods, namespaces bool }
+	changed     chan struct{} // closed at the next change
+}
+
+func newPodWatch(k *kube, node string, log *slog.Logger, m *metrics) *podWatch {
+	return &podWatch{kube: k, node: node,
+		pods:       &part{name: "pods", lost: "facts about pods", log: log, m: m},
+		namespaces: &part{name: "namespaces", lost: "the annotations of namespaces", log: log, m: m},
+		byName:     map[string]pod{}, annotations: map[string]map[string]string{}, changed: make(chan struct{})}
+}
+
+// listen has a listener called; before run.
+func (w *podWatch) listen(l podListener) { w.listeners = append(w.listeners, l) }
+
+// run follows pods and namespaces until the context ends.
+func (w *podWatch) run(ctx context.Context) {
+	go w.followNamespaces(ctx)
+	lw := listWatch(w.kube, w.kube.core, "pods", "", "", fields.OneTermEqualSelector("spec.nodeName", w.node), func() *corev1.PodList { return &corev1.PodList{} })
+	inform(ctx, w.pods, lw, &corev1.Pod{}, handler[*corev1.Pod]{
+		strip: stripPod,
+		is:    func(p *corev1.Pod) { w.see(newPod(p)) },
+		gone:  func(p *corev1.Pod) { w.forget(newPod(p)) },
+		synced: func() {
+			w.change(func() { w.known.pods = true })
+			for _, l := range w.listeners {
+				if l.synced != nil {
+					l.synced()
+				}
+			}
+		},
+	})
+}
+
+// stripPod leaves of a pod what newPod reads.
+func stripPod(p *corev1.Pod) *corev1.Pod {
+	relevant := pods.Facts{Annotations: p.Annotations, Labels: p.Labels}.Relevant()
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion,
+			DeletionTimestamp: p.DeletionTimestamp, Annotations: relevant.Annotations, Labels: relevant.Labels},
+		Spec:   corev1.PodSpec{HostNetwork: p.Spec.HostNetwork, Containers: onlyNames(p.Spec.Containers), InitContainers: onlyNames(p.Spec.InitContainers)},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIPs: p.Status.PodIPs, ContainerStatuses: onlyStates(p.Status.ContainerStatuses)},
+	}
+}
+
+func onlyNames(containers []corev1.Container) []corev1.Container {
+	list := make([]corev1.Container, len(containers))
+	for i, c := range containers {
+		list[i].Name = c.Name
+	}
+	return list
+}
+
+func onlyStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+	list := make([]corev1.ContainerStatus, len(statuses))
+	for i, s := range statuses {
+		list[i] = corev1.ContainerStatus{State: s.State, LastTerminationState: s.LastTerminationState, RestartCount: s.RestartCount}
+	}
+	return list
+}
+
+// followNamespaces keeps the annotations of namespaces: pods inherit some.
+func (w *podWatch) followNamespaces(ctx context.Context) {
+	lw := listWatch(w.kube, w.kube.core, "namespaces", "", "", fields.Everything(), func() *corev1.NamespaceList { return &corev1.NamespaceList{} })
+	inform(ctx, w.namespaces, lw, &corev1.Namespace{}, handler[*corev1.Namespace]{
+		strip:  relevantOf,
+		is:     func(n *corev1.Namespace) { w.change(func() { w.annotations[n.Name] = n.Annotations }) },
+		gone:   func(n *corev1.Namespace) { w.change(func() { delete(w.annotations, n.Name) }) },
+		synced: func() { w.change(func() { w.known.namespaces = true }) },
+	})
+}
+
+// relevantOf leaves of a namespace what pods inherit.
+func relevantOf(n *corev1.Namespace) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.Name, ResourceVersion: n.ResourceVersion,
+		Annotations: pods.Facts{Namespace: n.Annotations}.Relevant().Namespace}}
+}
+
+// see keeps a pod and tells of it. One of the same name that it takes the place
+// of is gone.
+func (w *podWatch) see(p pod) {
+	var before pod
+	w.change(func() { before = w.byName[p.String()]; w.byName[p.String()] = p })
+	if before.UID != "" && before.UID != p.UID {
+		w.tellGone(before)
+	}
+	p = w.inNamespace(p)
+	for _, l := range w.listeners {
+		if l.is != nil {
+			l.is(p)
+		}
+	}
+}
+
+func (w *podWatch) forget(p pod) {
+	known := false
+	w.change(func() {
+		if known = w.byName[p.String()].UID == p.UID; known {
+			delete(w.byName, p.String())
+		}
+	})
+	if known {
+		w.tellGone(p)
+	}
+}
+
+func (w *podWatch) tellGone(p pod) {
+	p = w.inNamespace(p)
+	for _, l := range w.listeners {
+		if l.gone != nil {
+			l.gone(p)
+		}
+	}
+}
+
+// change runs f with what is kept, and wakes who waits for it.
+func (w *podWatch) change(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// inNamespace returns the pod with what its namespace's annotations say, as far
+// as that is known.
+func (w *podWatch) inNamespace(p pod) pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.inNamespaceLocked(p)
+}
+
+func (w *podWatch) inNamespaceLocked(p pod) pod {
+	if a, ok := w.annotations[p.Namespace]; ok {
+		p.Facts.Namespace = orEmpty(a)
+	}
+	return p
+}
+
+// synced reports whether the pods of the node are known, also if the API server
+// has gone away since.
+func (w *podWatch) synced() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.known.pods
+}
+
+// all returns the pods of the node, in no order.
+func (w *podWatch) all() []pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := slices.Collect(maps.Values(w.byName))
+	for i, p := range list {
+		list[i] = w.inNamespaceLocked(p)
+	}
+	return list
+}
+
+// find returns the pod of this name, and with this uid if id has one, as soon as
+// it and its namespace have been heard of. When the context ends before, it
+// returns what there is of that name, and false.
+func (w *podWatch) find(ctx context.Context, id pods.ID) (pod, bool) {
+	for {
+		w.mu.Lock()
+		p, ok := w.byName[id.String()]
+		p, changed := w.inNamespaceLocked(p), w.changed
+		w.mu.Unlock()
+		if ok && (id.UID == "" || id.UID == p.UID) && (p.Facts.Namespace != nil || w.namespaces.denied()) {
+			return p, true
+		}
+		select {
+		case <-ctx.Done():
+			return p, false
+		case <-changed:
+		}
+	}
+}
+
+// fetch asks the API server for a pod itself, for when the watch lags.
+func (w *podWatch) fetch(ctx context.Context, id pods.ID) (pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	found, err := w.kube.pod(ctx, id.Namespace, id.Name)
+	if err != nil {
+		return pod{}, err
+	}
+	p := w.inNamespace(newPod(found))
+	if p.Facts.Namespace == nil {
+		if n, err := w.kube.namespace(ctx, id.Namespace); err == nil {
+			p.Facts.Namespace = orEmpty(relevantOf(n).Annotations)
+		}
+	}
+	return p, nil
+}
+
+// fetchTimeout bounds that question: a plugin waits for the answer.
+const fetchTimeout = 2 * time.Second

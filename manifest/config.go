@@ -97,3 +97,22 @@ func arguments(c *Container) (names config.Names, args []string, known bool) {
 	}
 	return 0, nil, false
 }
+
+// Resolve returns what a workload's pods get with the settings that are given,
+// validated, and warnings. A pod that has no proxy yet gets the defaults of what
+// mode says. The error is an InputError.
+func (s *Set) Resolve(given *config.Layers, w *Object, mode config.Mode) (c config.Config, warnings []string, err error) {
+	mode = s.Mode(w, mode)
+	defaults := config.Standard()
+	if mode == config.ModeCNI {
+		defaults = config.CNI()
+	}
+	base, err := given.Over(defaults)
+	if err == nil {
+		c, err = s.Config(base, w, mode)
+	}
+	if err == nil {
+		warnings, err = c.Validate()
+	}
+	return c, warnings, err
+}

@@ -165,7 +165,7 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 	for _, o := range chosen {
 		s := selected{Object: o, Injection: set.Injection(o)}
 		if s.Injected {
-			cfg, warnings, err := w.config(given, set, o)
+			cfg, warnings, err := set.Resolve(given, o, config.Mode(w.mode))
 			if err != nil {
 				return nil, nil, &config.InputError{Err: fmt.Errorf("%s: %s: %w", o.File, o, err)}
 			}
@@ -177,22 +177,6 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 		out = append(out, s)
 	}
 	return out, set, nil
-}
-
-// config returns what a workload's pods get.
-func (w *workloads) config(given *config.Layers, set *manifest.Set, o *manifest.Object) (cfg config.Config, warnings []string, err error) {
-	mode, defaults := set.Mode(o, config.Mode(w.mode)), config.Standard()
-	if mode == config.ModeCNI {
-		defaults = config.CNI()
-	}
-	base, err := given.Over(defaults)
-	if err == nil {
-		cfg, err = set.Config(base, o, mode)
-	}
-	if err == nil {
-		warnings, err = cfg.Validate()
-	}
-	return cfg, warnings, err
 }
 
 // skipped names the objects of kinds that are not read.

@@ -67,7 +67,7 @@ func (s *selected) write(b *bytes.Buffer, format string) error {
 		b.WriteByte('\n')
 		t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "SETTING\tVALUE\tSOURCE")
-		for _, v := range settingViews(&s.cfg) {
+		for _, v := range s.cfg.Views() {
 			if v.Value == "" || v.Value == config.NoID.String() {
 				v.Value = "none"
 			}
@@ -83,24 +83,6 @@ func (s *selected) write(b *bytes.Buffer, format string) error {
 	return err
 }
 
-// settingView is one value of the configuration, with where it came from.
-type settingView struct {
-	Setting string        `json:"setting"`
-	Value   string        `json:"value"`
-	Source  config.Source `json:"source"`
-}
-
-// settingViews returns every setting that has a value of its own.
-func settingViews(c *config.Config) []settingView {
-	var out []settingView
-	for _, s := range config.Settings() {
-		if s.AddsTo == nil {
-			out = append(out, settingView{s.Name, s.Get(c), c.Sources.Of(s.Name)})
-		}
-	}
-	return out
-}
-
 // workloadView is a workload's plan for programs.
 type workloadView struct {
 	Kind      string `json:"kind"`
@@ -111,7 +93,7 @@ type workloadView struct {
 
 	Injected bool          `json:"injected"`
 	Why      string        `json:"why"`
-	Config   []settingView `json:"config,omitempty"`
+	Config   []config.View `json:"config,omitempty"`
 	Plan     *plan.View    `json:"plan,omitempty"`
 }
 
@@ -122,6 +104,6 @@ func (s *selected) view() workloadView {
 		return v
 	}
 	p := s.plan.View()
-	v.Config, v.Plan = settingViews(&s.cfg), &p
+	v.Config, v.Plan = s.cfg.Views(), &p
 	return v
 }

@@ -73,7 +73,14 @@ func testContainerd(t *testing.T, tree *Tree) {
 				t.Errorf("proxy-init of %s says\n%s\nthe rules are\n%s", name, out, rules)
 			}
 		}
-		out, err := c.try(images["shunt-init"], c.restricted(netnstest.New(t)))
+		ns := netnstest.NewTopology(t).Pod
+		ns.Exec(t, "", "nft", "add table ip nat; add chain ip nat out { type nat hook output priority -100; }; add rule ip nat out meta l4proto tcp redirect to :4140")
+		out, err := c.try(images["shunt"], c.restricted(ns), "/usr/lib/linkerd/linkerd2-network-validator",
+			"--log-format", "plain", "--log-level", "debug", "--connect-addr", "1.1.1.1:20001", "--listen-addr", "0.0.0.0:4140", "--timeout", "10s")
+		if err != nil || !strings.Contains(out, "the connection was redirected") {
+			t.Errorf("the network validator, without capabilities: %v\n%s", err, out)
+		}
+		out, err = c.try(images["shunt-init"], c.restricted(netnstest.New(t)))
 		if err == nil || !strings.Contains(out, "incoming-proxy-port") {
 			t.Errorf("shunt-init without arguments: %v, and it says\n%s", err, out)
 		}

@@ -35,6 +35,7 @@ func Programs() []Program {
 		{Name: "shunt", Capabilities: CapNetAdmin | CapNetRaw, Links: []string{
 			"/opt/cni/bin/linkerd-cni",
 			"/usr/lib/linkerd/linkerd2-proxy-init",
+			"/usr/lib/linkerd/linkerd2-network-validator",
 		}},
 		{Name: "shunt-agent", Links: []string{
 			"/usr/lib/linkerd/linkerd-cni-repair-controller",

@@ -110,6 +110,7 @@ func testLayer(t *testing.T, tree *Tree) {
 5 0755 0:0 usr/lib/
 5 0755 0:0 usr/lib/linkerd/
 2 0777 0:0 usr/lib/linkerd/linkerd2-proxy-init -> /shunt
+2 0777 0:0 usr/lib/linkerd/linkerd2-network-validator -> /shunt
 0 0755 0:0 shunt-agent
 2 0777 0:0 usr/lib/linkerd/linkerd-cni-repair-controller -> /shunt-agent
 5 0755 0:0 usr/share/

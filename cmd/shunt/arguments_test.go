@@ -13,8 +13,8 @@ import (
 // whatever init takes must be known there.
 func TestEveryFlagOfInitIsKnownAsAnInitContainersArgument(t *testing.T) {
 	t.Parallel()
-	for _, names := range []config.Names{config.ShuntNames, config.LinkerdNames} {
-		cmd := newInit(&system{linkerd: names == config.LinkerdNames})
+	for role, names := range map[role]config.Names{commandLine: config.ShuntNames, proxyInit: config.LinkerdNames} {
+		cmd := newInit(&system{role: role})
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			_, _, err := config.ParseArguments(names, []string{"--" + f.Name + "=true"}, "linkerd-init")
 			if err != nil && strings.Contains(err.Error(), "unknown flag") {

@@ -42,7 +42,7 @@ run are taken over. The host's own network namespace is refused without
 			return err
 		},
 	}
-	if s.linkerd {
+	if s.role == proxyInit {
 		cmd.Use = "proxy-init [flags]"
 		cmd.Example = "  proxy-init -p 4143 -o 4140 -u 2102 --inbound-ports-to-ignore 4190,4191"
 	}
@@ -53,7 +53,7 @@ run are taken over. The host's own network namespace is refused without
 	fs.BoolVar(&r.dryRun, "dry-run", false, "print the rules that would be applied, and write nothing")
 	fs.BoolVar(&r.dryRun, "simulate", false, "Linkerd's name of --dry-run")
 	wait := ""
-	if s.linkerd {
+	if s.role == proxyInit {
 		wait = "w"
 	}
 	fs.BoolVarP(&r.useWait, "use-wait-flag", wait, false, "accepted for Linkerd: shunt always waits for the xtables lock, up to --lock-timeout")

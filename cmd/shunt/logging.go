@@ -27,11 +27,13 @@ func (l *logFlags) bind(fs *pflag.FlagSet) {
 // as Linkerd's does; otherwise that is for the product alone.
 func (l *logFlags) logger(s *system) (*slog.Logger, error) {
 	level, known := parseLevel(l.level)
-	if !known {
+	// Linkerd's validator takes a filter for parts of its program, too
+	// (linkerd=debug): for other programs that is no level.
+	if !known && s.role != networkValidator {
 		return nil, &config.InputError{Err: fmt.Errorf("flag --log-level: invalid value %q: want debug, info, warn or error", l.level)}
 	}
 	var to io.Writer = s.stderr
-	if s.linkerd {
+	if s.role != commandLine {
 		to = s.stdout
 	}
 	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: cni.UTC}

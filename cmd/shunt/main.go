@@ -1,9 +1,8 @@
 // Shunt redirects a pod's TCP traffic through its sidecar proxy.
 //
-// One binary has several roles: the command line, under the names proxy-init
-// and linkerd2-proxy-init the init container of Linkerd, and, under any name,
-// a chained CNI plugin where a container runtime sets CNI_COMMAND and gives no
-// arguments.
+// One binary has several roles: the command line; under Linkerd's names its init
+// container and its network validator; and, under any name, a chained CNI plugin
+// where a container runtime sets CNI_COMMAND and gives no arguments.
 package main
 
 import (
@@ -17,9 +16,10 @@ import (
 
 // Exit statuses, as kubectl and diff(1) use them.
 const (
-	exitDone     = 0 // done; for diff: no difference
-	exitFailed   = 1 // acting failed; for diff: there are differences
-	exitRejected = 2 // rejected before anything was touched; for diff: trouble
+	exitDone     = 0  // done; for diff: no difference
+	exitFailed   = 1  // acting failed; for diff: there are differences
+	exitRejected = 2  // rejected before anything was touched; for diff: trouble
+	exitNotValid = 95 // of validate alone: the connection was not redirected
 )
 
 // system is what a run sees of its surroundings.
@@ -29,7 +29,7 @@ type system struct {
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
-	linkerd   bool // called under one of Linkerd's names
+	role      role
 }
 
 func main() {
@@ -50,15 +50,25 @@ func main() {
 		stdin:     os.Stdin,
 		stdout:    os.Stdout,
 		stderr:    os.Stderr,
-		linkerd:   isLinkerdName(os.Args[0]),
+		role:      roleOf(os.Args[0]),
 	}))
 }
 
-// isLinkerdName reports whether the program was called as Linkerd's own.
-func isLinkerdName(argv0 string) bool {
+// role is what the program is, by the name that it was called under.
+type role int
+
+const (
+	commandLine      role = iota
+	proxyInit             // Linkerd's init container
+	networkValidator      // Linkerd's, which waits for the plugin's rules
+)
+
+func roleOf(argv0 string) role {
 	switch filepath.Base(argv0) {
 	case "proxy-init", "linkerd2-proxy-init":
-		return true
+		return proxyInit
+	case "linkerd-network-validator", "linkerd2-network-validator":
+		return networkValidator
 	}
-	return false
+	return commandLine
 }

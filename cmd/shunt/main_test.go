@@ -27,8 +27,9 @@ func (r inNamespaces) Run() int { return netnstest.Run(r.m) }
 func TestMain(m *testing.M) {
 	version = "v0.0.0-test" // what golden files say
 	testscript.Main(inNamespaces{m}, map[string]func(){
-		"shunt":      main,
-		"proxy-init": main,
+		"shunt":                      main,
+		"proxy-init":                 main,
+		"linkerd2-network-validator": main,
 	})
 }
 

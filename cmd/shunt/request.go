@@ -28,7 +28,7 @@ type request struct {
 func (r *request) bind(cmd *cobra.Command, s *system) {
 	r.sys = s
 	names := config.ShuntNames
-	if s.linkerd {
+	if s.role == proxyInit {
 		names = config.LinkerdNames
 	}
 	r.settings = config.BindFlags(cmd.Flags(), names)

@@ -35,6 +35,7 @@ func verbs() []verb {
 		{"lint", "find what is wrong in Kubernetes manifests", newLint},
 		{"diff", "compare the live rules with the plan", newDiff},
 		{"clear", "remove the rules", newClear},
+		{"validate", "say whether connections are redirected", newValidate},
 		{"version", "print the version", newVersion},
 	}
 }
@@ -52,6 +53,9 @@ func run(ctx context.Context, s system) int {
 		return int(status)
 	}
 	fmt.Fprintln(s.stderr, errorLine(called, err))
+	if errors.As(err, new(notValid)) {
+		return exitNotValid
+	}
 	if rejected(err) || called.Name() == "diff" || called.Name() == "lint" {
 		return exitRejected
 	}
@@ -74,8 +78,11 @@ func rejected(err error) bool {
 // newRoot returns the command with the verb that the arguments name, or all
 // verbs where they name none (help, completion, a misspelt verb).
 func newRoot(s *system) *cobra.Command {
-	if s.linkerd {
+	switch s.role {
+	case proxyInit:
 		return finish(newInit(s))
+	case networkValidator:
+		return finish(newValidate(s))
 	}
 	root := &cobra.Command{
 		Use:   "shunt",
@@ -176,6 +183,7 @@ Examples:
   shunt init --skip-outbound-ports 3306            apply, in a pod's init container
   shunt diff --netns /run/netns/pod1               what differs from the plan
   shunt clear --netns /run/netns/pod1              remove everything of shunt's
+  shunt validate                                   are connections redirected?
   shunt version                                    which shunt this is
   source <(shunt completion bash)                  flags and verbs with the tab key`
 

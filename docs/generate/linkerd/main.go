@@ -112,6 +112,20 @@ Neither a uid nor a gid is an error in shunt: the proxy's own connections would 
 redirected to it in a loop. Flags that shunt has besides: ` + others(settings) + `,
 ` + "`--config`, `--annotations-file`, `--pid`" + `.
 
+## The network validator
+
+"linkerd2-network-validator" is shunt under that name, and ` + "`shunt validate`" + `. It has Linkerd's flags,
+their defaults and its exit status (95): ` + "`--listen-addr` (0.0.0.0:4140), `--connect-addr`" + `
+(192.0.2.2:1404), ` + "`--timeout` (10s), `--log-level`, `--log-format`" + `, and the last two as
+` + "`LINKERD_NETWORK_VALIDATOR_LOG_LEVEL` and `…_FORMAT`" + `. Linkerd's connects once, and fails at
+once where the connection is refused. shunt's makes a new connection every
+second, or after each refusal, until the time is over: rules that come late
+count. A ` + "`--connect-addr`" + ` on this host, or of a family at which it does not listen,
+is an error (2). A filter as the log's level (` + "`linkerd=debug`" + `) means info.
+
+In CNI mode Linkerd's injector runs ` + "`/usr/lib/linkerd/linkerd2-network-validator`" + ` from
+the proxy's image, which has Linkerd's own; shunt's image has that name too.
+
 ## Keys of the plugin
 
 In the ` + "`linkerd`" + ` block of the network configuration. More of shunt's own, and where

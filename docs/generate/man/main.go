@@ -153,7 +153,7 @@ func (p page) roff(name string) string {
 		}
 		add(".fi\n")
 	}
-	add(".SH \"EXIT STATUS\"\n0: done, or nothing found. 1: acting failed, or something was found (diff, lint). 2: rejected before anything was touched.\n.SH \"SEE ALSO\"\n")
+	add(".SH \"EXIT STATUS\"\n0: done, or nothing found. 1: acting failed, or something was found (diff, lint). 2: rejected before anything was touched. 95: not redirected (validate).\n.SH \"SEE ALSO\"\n")
 	for i, a := range p.also {
 		if i > 0 {
 			add(",\n")

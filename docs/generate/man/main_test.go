@@ -49,7 +49,7 @@ func TestPagesOfTheProgram(t *testing.T) {
 	if err := write(program, folder); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"shunt", "shunt-init", "shunt-plan", "shunt-diff", "shunt-clear", "shunt-explain", "shunt-lint", "shunt-completion", "shunt-help", "shunt-version"} {
+	for _, name := range []string{"shunt", "shunt-init", "shunt-plan", "shunt-diff", "shunt-clear", "shunt-explain", "shunt-lint", "shunt-validate", "shunt-completion", "shunt-help", "shunt-version"} {
 		text, err := os.ReadFile(filepath.Join(folder, name+".1"))
 		if err != nil {
 			t.Error(err)

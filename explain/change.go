@@ -16,6 +16,7 @@ type Change struct {
 	Value   string           `json:"value"`  // now
 	Source  config.Source    `json:"source"` // of that value
 	Do      string           `json:"do"`     // "without 3306"
+	To      string           `json:"to"`     // the value then
 	Then    plan.VerdictView `json:"then"`
 
 	// Together means that it takes all of the changes at once.
@@ -42,7 +43,7 @@ func changes(f *plan.Flow, c *config.Config, verdict plan.Verdict) []Change {
 		one := *c
 		set(s, &one, value)
 		then := decide(&one, f)
-		ch := Change{Setting: s.Name, Value: now, Source: c.Sources.Of(s.Name), Do: do, Then: then.View()}
+		ch := Change{Setting: s.Name, Value: now, Source: c.Sources.Of(s.Name), Do: do, To: value, Then: then.View()}
 		if then != verdict {
 			alone = append(alone, ch)
 		}
@@ -113,10 +114,12 @@ func number(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
 
 func togglePort(list string, f *plan.Flow) (other, do string, less bool) {
 	port := f.Dst.Port()
-	return toggle(list, strconv.Itoa(int(port)), func(entry string) bool {
-		set, err := config.ParsePorts(entry)
-		return err == nil && set.Contains(port)
-	})
+	text := strconv.Itoa(int(port))
+	set, err := config.ParsePorts(list)
+	if err == nil && set.Contains(port) {
+		return set.Without(port).String(), "without " + text, true
+	}
+	return toggle(list, text, func(string) bool { return false })
 }
 
 func toggleAddr(list string, a netip.Addr) (other, do string, less bool) {
@@ -130,8 +133,7 @@ func toggleAddr(list string, a netip.Addr) (other, do string, less bool) {
 }
 
 // toggle removes the entries that contain a value from a list, or adds the value
-// if there is none. A range is removed whole, which is enough to find out what
-// happens to the flow.
+// if there is none. A subnet or a range is removed whole.
 func toggle(list, value string, holds func(entry string) bool) (other, do string, less bool) {
 	var rest []string
 	for _, entry := range strings.Split(list, ",") {

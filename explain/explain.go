@@ -21,6 +21,9 @@ type Explanation struct {
 	Changes []Change `json:"changes"` // each on its own, unless it says otherwise
 	Hints   []string `json:"hints"`
 
+	question   *Question
+	untouched  bool        // the rules are not written for the connection's family
+	onward     *onward     // the proxy's own connection, if it is known
 	interfaces []Interface // of the live namespace; nil if they are not known
 	plainText  bool        // meshed clients know that the port is skipped inbound
 }
@@ -56,7 +59,7 @@ func Plan(q *Question, c *config.Config) *Explanation {
 	case d.Index >= 0:
 		e.Why = fmt.Sprintf("rule %d, %s: %s", d.Index+1, d.Rule.Name, d.Rule.Reason)
 	case f.Dst.Addr().Is6() && !p.IPv6:
-		e.Why = "IPv6 is not redirected: ipv6 is false"
+		e.Why, e.untouched = "IPv6 is not redirected: ipv6 is false", true
 	case f.TCP && f.Direction == plan.Inbound && !f.DstLocal:
 		e.Why = "no rule matches: with inbound-local-only, forwarded connections are not redirected"
 	default:
@@ -64,6 +67,9 @@ func Plan(q *Question, c *config.Config) *Explanation {
 	}
 	e.plainText = withheld(c, f.Dst.Port())
 	e.decide(q, &d)
+	if d.Verdict.Kind == plan.Redirect {
+		e.onward = proxyLeg(q, c, &p)
+	}
 	e.Changes = append(e.Changes, changes(&f, c, d.Verdict)...)
 	return e
 }
@@ -77,7 +83,7 @@ func NotInjected(q *Question, because string) *Explanation {
 }
 
 func newExplanation(q *Question) *Explanation {
-	return &Explanation{Connection: q.String(), Chains: []Chain{}, Changes: []Change{}, Hints: []string{}}
+	return &Explanation{question: q, Connection: q.String(), Chains: []Chain{}, Changes: []Change{}, Hints: []string{}}
 }
 
 func noMatch(q *Question) string {

@@ -55,15 +55,19 @@ func (q *Question) String() string {
 	if q.Direction == plan.Outbound {
 		return fmt.Sprintf("outbound %s of user %d, group %d, to %s", what, q.UID, q.GID, q.destination())
 	}
-	from := "an address on no list"
-	if q.From.IsValid() {
-		from = q.From.String()
-	}
 	to := q.destination()
 	if q.To.IsValid() {
 		to += ", which the pod forwards"
 	}
-	return fmt.Sprintf("inbound %s from %s to %s", what, from, to)
+	return fmt.Sprintf("inbound %s from %s to %s", what, q.source(), to)
+}
+
+// source says where an inbound connection comes from.
+func (q *Question) source() string {
+	if q.From.IsValid() {
+		return q.From.String()
+	}
+	return "an address on no list"
 }
 
 // destination says where the connection was going.

@@ -12,6 +12,12 @@ import (
 	"shunt/plan"
 )
 
+// The format that explain alone has, and how wide it is in pixels.
+const (
+	formatSVG = "svg"
+	svgWidth  = 640
+)
+
 // explainRun is one call of `shunt explain`.
 type explainRun struct {
 	request
@@ -45,7 +51,7 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 	fs.StringVar(&r.connection.UID, "uid", "0", "user `id` of the process that connects, outbound")
 	fs.StringVar(&r.connection.GID, "gid", "0", "group `id` of the process that connects, outbound")
 	fs.StringVar(&r.connection.Proto, "proto", "tcp", "protocol: `tcp|udp`")
-	bindFormat(fs, &r.format, "text", "text or json")
+	bindFormat(fs, &r.format, "text", "text, json or svg (a drawing, for documents)")
 	fs.BoolVar(&r.live, "live", false, "explain by the live rules of a network namespace, with their packet counters")
 	r.target.bind(fs)
 	r.workloads.bind(fs)
@@ -54,7 +60,7 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 }
 
 func (r *explainRun) run(cmd *cobra.Command, args []string) error {
-	if err := checkFormat(r.format, "text", formatJSON); err != nil {
+	if err := checkFormat(r.format, "text", formatJSON, formatSVG); err != nil {
 		return err
 	}
 	if err := r.workloads.check(cmd.Flags()); err != nil {
@@ -63,6 +69,8 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case r.live && r.workloads.files != nil:
 		return badFlag("live", "it cannot be combined with -f, as live rules do not come from manifests: give one of them")
+	case r.live && r.format == formatSVG:
+		return badFlag("output", "svg draws the rules of a configuration: leave out --live")
 	case !r.live && (r.target.given("netns") || r.target.given("pid")):
 		return badFlag("netns", "it and --pid apply to live rules: give --live as well")
 	}
@@ -74,8 +82,11 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if r.format == formatJSON {
+	switch r.format {
+	case formatJSON:
 		return writeJSON(r.sys.stdout, e)
+	case formatSVG:
+		return e.WriteSVG(r.sys.stdout, svgWidth)
 	}
 	return e.WriteText(r.sys.stdout)
 }

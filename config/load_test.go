@@ -274,9 +274,9 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		{flag("--frobnicate"), `unknown flag --frobnicate: see --help`},
 		{flag("-x"), `unknown flag -x: see --help`},
 		{flag("-xyz"), `unknown flag -x in -xyz: see --help`},
-		{flag("--backend"), `flag needs an argument: --backend`},
-		{flag("--inbound-port"), "flag needs an argument: --inbound-port"},
-		{flag("-p", "80"), "unknown flag -p: see --help"},
+		{flag("--backend"), `flag --backend needs a value (auto|nftables|iptables)`},
+		{flag("--inbound-port"), "flag --inbound-port needs a value (port)"},
+		{flag("-p", "80"), "unknown flag -p: Linkerd's one-letter flags are known to proxy-init alone, here it is --inbound-port"},
 		{env("SHUNT_SKIP_PORTS", "80,99999"), `environment SHUNT_SKIP_PORTS: "99999"` + notPort},
 		{env("SHUNT_BACKEND", ""), `environment SHUNT_BACKEND: invalid value "": want auto, nftables or iptables`},
 		{

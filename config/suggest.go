@@ -14,17 +14,49 @@ func FlagError(fs *pflag.FlagSet, err error) error {
 	if err == nil || errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
-	unknown, ok := errors.AsType[*pflag.NotExistError](err)
-	if !ok {
-		return &InputError{err}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return unknownFlag(fs, unknown)
 	}
-	if shorthands := unknown.GetSpecifiedShortnames(); shorthands != "" {
-		if shorthands == unknown.GetSpecifiedName() {
-			return inputf("unknown flag -%s: see --help", shorthands)
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return invalidValue(invalid)
+	}
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return inputf("flag --%s needs a value (%s)", missing.GetFlag().Name, placeholder(missing.GetFlag()))
+	}
+	return &InputError{err}
+}
+
+// placeholder is what stands for a flag's value in --help.
+func placeholder(f *pflag.Flag) string {
+	word, _ := pflag.UnquoteUsage(f)
+	return word
+}
+
+// invalidValue is the error of a value that pflag itself refused.
+func invalidValue(err *pflag.InvalidValueError) error {
+	want := placeholder(err.GetFlag())
+	switch err.GetFlag().Value.Type() {
+	case "bool":
+		want = "true or false"
+	case "duration":
+		want = "a duration such as 5s or 500ms"
+	}
+	return inputf("flag --%s: invalid value %s: want %s", err.GetFlag().Name, Quote(err.GetValue()), want)
+}
+
+func unknownFlag(fs *pflag.FlagSet, err *pflag.NotExistError) error {
+	name := err.GetSpecifiedName()
+	if letters := err.GetSpecifiedShortnames(); letters != "" {
+		for _, s := range Settings() {
+			if s.Shorthand == name && fs.Lookup(s.Name) != nil {
+				return inputf("unknown flag -%s: Linkerd's one-letter flags are known to proxy-init alone, here it is --%s", name, s.Name)
+			}
 		}
-		return inputf("unknown flag -%s in -%s: see --help", unknown.GetSpecifiedName(), shorthands)
+		if letters != name {
+			return inputf("unknown flag -%s in -%s: see --help", name, letters)
+		}
+		return inputf("unknown flag -%s: see --help", name)
 	}
-	name := unknown.GetSpecifiedName()
 	var known []string
 	fs.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	if guess := Suggest(name, known); guess != "" {

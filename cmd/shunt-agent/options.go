@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shunt/agent/install"
+	"shunt/config"
 )
 
 // options are the flags that several commands have. Each is also a variable,
@@ -76,7 +77,7 @@ func fromEnv(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
 				continue
 			}
 			if err := flags.Set(f.Name, value); err != nil {
-				errs = append(errs, input("variable %s: invalid value %q: %v", name, value, err))
+				errs = append(errs, input("variable %s: %s", name, strings.TrimPrefix(config.FlagError(flags, err).Error(), "flag --"+f.Name+": ")))
 			}
 			return
 		}

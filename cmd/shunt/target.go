@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -13,7 +14,7 @@ import (
 // target says in which network namespace a verb works.
 type target struct {
 	path string
-	pid  int
+	pid  string
 	host bool // the host's is meant
 
 	flags *pflag.FlagSet
@@ -21,8 +22,8 @@ type target struct {
 
 func (t *target) bind(fs *pflag.FlagSet) {
 	t.flags = fs
-	fs.StringVar(&t.path, "netns", "", "work in the network namespace of this file, not the current one (needs CAP_SYS_ADMIN)")
-	fs.IntVar(&t.pid, "pid", 0, "work in the network namespace of this process (needs CAP_SYS_ADMIN)")
+	fs.StringVar(&t.path, "netns", "", "work in the network namespace of this `file`, not the current one (needs CAP_SYS_ADMIN)")
+	fs.StringVar(&t.pid, "pid", "", "work in the network namespace of the process with this `id` (needs CAP_SYS_ADMIN)")
 }
 
 // bindHost defines the flag without which a verb that writes refuses the host's
@@ -53,10 +54,12 @@ func (t *target) find() (*netns.NS, error) {
 		return nil, badFlag("netns", "its value is empty: is a variable not set? leave the flag out to work in the current namespace")
 	case byPath:
 		return netns.Open(t.path)
-	case byPID && t.pid <= 0:
-		return nil, badFlag("pid", "%d is not the id of a process: is a variable not set? leave the flag out to work in the current namespace", t.pid)
 	case byPID:
-		return netns.OpenPID(t.pid)
+		pid, err := strconv.ParseInt(t.pid, 10, 32)
+		if err != nil || pid <= 0 {
+			return nil, badFlag("pid", "%s is not the id of a process: is a variable not set? leave the flag out to work in the current namespace", config.Quote(t.pid))
+		}
+		return netns.OpenPID(int(pid))
 	}
 	return netns.Current()
 }

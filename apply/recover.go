@@ -22,7 +22,7 @@ func AsWritten(s State, expand func(plan.Plan) State) (stamp Stamp, ok bool) {
 		return stamps[0], false
 	}
 	if stamps[0].Exception == ExceptionNoIPv6NAT {
-		p.IPv6 = true // it is the plan's, and not the rules'
+		return stamps[0], true // the hash is of a plan with IPv6, whose lists may have more than the rules
 	}
 	return stamps[0], p.Hash() == stamps[0].Plan
 }
@@ -96,7 +96,7 @@ func addPart(rules []plan.Rule, r plan.Rule, fam plan.Family) []plan.Rule {
 	case r.Name == "skip-outbound-subnets" && m.Dst == nil:
 		m.Dst = everywhere
 	}
-	if n := len(rules); n > 0 && rules[n-1].Name == r.Name && rules[n-1].Verdict == r.Verdict {
+	if n := len(rules); n > 0 && r.Name != "" && rules[n-1].Name == r.Name && rules[n-1].Verdict == r.Verdict {
 		m := &rules[n-1].Match
 		m.DstPorts = addList(m.DstPorts, r.Match.DstPorts)
 		m.Src = addList(m.Src, r.Match.Src)

@@ -20,6 +20,7 @@ type Explanation struct {
 	Chains  []Chain  `json:"chains"`
 	Changes []Change `json:"changes"` // each on its own, unless it says otherwise
 	Hints   []string `json:"hints"`
+	Others  []Other  `json:"others,omitempty"` // live: chains of others that may decide about it
 
 	question   *Question
 	untouched  bool        // the rules are not written for the connection's family

@@ -8,20 +8,20 @@ import (
 	"shunt/plan"
 )
 
-// Live explains a connection by live rules: what each owner holds, and the
-// interfaces that are up, if they are known. Where several hold rules of ours,
-// one that redirects is enough. Settings are not known here, so there are no
-// changes.
-func Live(q *Question, held []apply.Held, interfaces []Interface) *Explanation {
+// Live explains a connection by what was found in its namespace, and by the
+// interfaces that are up, if they are known. Where several owners hold rules of
+// ours, one that redirects is enough. Settings are not known here, so there are
+// no changes.
+func Live(q *Question, found *apply.Found, interfaces []Interface) *Explanation {
 	f := q.Flow()
 	e := newExplanation(q)
 	e.Live, e.interfaces = true, interfaces
 	decision, other := plan.Decision{Index: -1}, ""
-	for _, h := range held {
+	for _, h := range found.Held {
 		for _, sec := range met(h.State, &f) {
 			name := string(h.Owner) + ", " + sec.Place.String()
 			i := apply.Decide(sec.Rules, f)
-			e.liveChain(name, sec.Rules, i)
+			e.Chains = append(e.Chains, liveChain(name, sec.Rules, i))
 			if i < 0 {
 				continue
 			}
@@ -43,14 +43,18 @@ func Live(q *Question, held []apply.Held, interfaces []Interface) *Explanation {
 		e.Verdict = plan.VerdictView{Action: "other"}
 		e.Lands = "not known: the rule that decides is not shunt's and says " + other
 	}
-	for _, h := range held {
+	e.others(f, decision.Verdict, found.Others)
+	for _, h := range found.Held {
 		e.unread(h)
+	}
+	for _, u := range found.Unread {
+		e.Hints = append(e.Hints, "Not considered, "+u)
 	}
 	return e
 }
 
-// liveChain adds a chain of live rules, of which one decides; -1 is none.
-func (e *Explanation) liveChain(name string, rules []apply.Rule, decides int) {
+// liveChain returns a chain of live rules, of which one decides; -1 is none.
+func liveChain(name string, rules []apply.Rule, decides int) Chain {
 	c := Chain{name, make([]Rule, len(rules))}
 	for i, r := range rules {
 		c.Rules[i] = explained(r.Rule, i, i == decides)
@@ -66,7 +70,7 @@ func (e *Explanation) liveChain(name string, rules []apply.Rule, decides int) {
 			c.Rules[i].Packets = &r.Counter.Packets
 		}
 	}
-	e.Chains = append(e.Chains, c)
+	return c
 }
 
 // unread names what could not be read and was not considered.

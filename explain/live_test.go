@@ -19,12 +19,12 @@ func rules(planned []plan.Rule) []apply.Rule {
 }
 
 // held are states of nftables and then of legacy iptables.
-func held(states ...apply.State) []apply.Held {
-	var out []apply.Held
+func held(states ...apply.State) *apply.Found {
+	found := &apply.Found{}
 	for i, s := range states {
-		out = append(out, apply.Held{Owner: []apply.ID{apply.NFTables, apply.IPTablesLegacy}[i], State: s})
+		found.Held = append(found.Held, apply.Held{Owner: []apply.ID{apply.NFTables, apply.IPTablesLegacy}[i], State: s})
 	}
-	return out
+	return found
 }
 
 func TestLive(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -87,19 +88,19 @@ func variantOfLink(path string) string {
 // connection passes it. Only root of the namespace's user namespace may read
 // the list; for others the error is fs.ErrPermission.
 func natExists(fam plan.Family) (bool, error) {
+	names, err := LegacyTables(fam)
+	return slices.Contains(names, "nat"), err
+}
+
+// LegacyTables names the legacy tables that a family has in the calling thread's
+// namespace. The error is fs.ErrPermission for who is not root of the namespace's
+// user namespace.
+func LegacyTables(fam plan.Family) ([]string, error) {
 	text, err := readProc("/proc/thread-self/net/" + fam.String() + "_tables_names")
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // no legacy iptables in this kernel, or not yet
+		return nil, nil // no legacy iptables in this kernel, or not yet
 	}
-	if err != nil {
-		return false, err
-	}
-	for name := range strings.Lines(string(text)) {
-		if strings.TrimSpace(name) == "nat" {
-			return true, nil
-		}
-	}
-	return false, nil
+	return strings.Fields(string(text)), err
 }
 
 // readProc reads a small file of /proc in one go. os.ReadFile would start the

@@ -3,6 +3,8 @@ package nftables
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,12 +20,14 @@ import (
 type decoder struct {
 	family byte // the table's
 	sets   []liveSet
+	others bool // the table is not ours: single addresses are understood as well
 	rule   apply.Rule
-	holds  source // what the register was loaded with
-	imm    []byte // the register's constant, if it holds one
+	holds  source    // what the first register was loaded with
+	imm    [3][]byte // the constants in the first registers, by their numbers
 
 	atLeast  []byte   // the lower end of a range whose upper end comes next
 	ended    bool     // a verdict was seen
+	branches bool     // a map of verdicts was seen
 	unknowns []string // what was not understood, in words
 }
 
@@ -51,6 +55,19 @@ const (
 // decodeRule reads the attributes of one NFT_MSG_NEWRULE.
 func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r apply.Rule, err error) {
 	d := decoder{family: family, sets: sets}
+	chain, err = d.decode(body)
+	if err != nil {
+		return chain, apply.Rule{}, err
+	}
+	if !d.ended {
+		d.unknown("no verdict")
+	}
+	d.rule.NotUnderstood = strings.Join(d.unknowns, "; ")
+	return chain, d.rule, nil
+}
+
+// decode reads a rule, and notes what it does not understand.
+func (d *decoder) decode(body []byte) (chain string, err error) {
 	a := attrs{rest: body}
 	for a.next() {
 		switch a.kind {
@@ -60,11 +77,11 @@ func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r apply
 			list := a.nested()
 			for list.next() {
 				if err := d.expression(list.nested()); err != nil {
-					return chain, r, err
+					return chain, err
 				}
 			}
 			if err := list.fail("a rule's expressions"); err != nil {
-				return chain, r, err
+				return chain, err
 			}
 		case unix.NFTA_RULE_USERDATA:
 			if text, ours := strings.CutPrefix(udata(a.data, udataRuleComment), commentPrefix); ours {
@@ -73,17 +90,10 @@ func decodeRule(body []byte, family byte, sets []liveSet) (chain string, r apply
 			}
 		}
 	}
-	if err := a.fail("a rule"); err != nil {
-		return chain, r, err
-	}
-	if !d.ended {
-		d.unknown("no verdict")
-	}
 	if d.atLeast != nil {
 		d.unknown("a range without an end")
 	}
-	d.rule.NotUnderstood = strings.Join(d.unknowns, "; ")
-	return chain, d.rule, nil
+	return chain, a.fail("a rule")
 }
 
 // unknown notes something that was not understood.
@@ -123,7 +133,7 @@ func (d *decoder) expression(a attrs) error {
 	case "meta":
 		d.load(v[unix.NFTA_META_DREG], metaSource(v[unix.NFTA_META_KEY]), "meta")
 	case "payload":
-		d.load(v[unix.NFTA_PAYLOAD_DREG], payloadSource(v[:]), "payload")
+		d.load(v[unix.NFTA_PAYLOAD_DREG], payloadSource(v[:], d.others), "payload")
 	case "fib":
 		src := nothing
 		if v[unix.NFTA_FIB_FLAGS].is(unix.NFTA_FIB_F_DADDR) && v[unix.NFTA_FIB_RESULT].is(unix.NFT_FIB_RESULT_ADDRTYPE) {
@@ -152,6 +162,18 @@ func (d *decoder) expression(a attrs) error {
 		return d.immediate(v[:])
 	case "redir":
 		d.redirect(v[:])
+	case "nat":
+		d.nat(v[:])
+	case "masq":
+		d.ends("masquerade")
+	case "reject", "queue":
+		d.ends(name)
+	case "notrack", "tproxy": // no verdicts, but what follows depends on them
+		d.rule.Other = name
+	case "target":
+		d.ends("target " + v[targetName].str())
+	case "match":
+		d.unknown("match %s", v[targetName].str())
 	case "dynset":
 		d.set(v[dynsetName])
 		d.unknown("expression %s", name)
@@ -167,6 +189,11 @@ func (d *decoder) expression(a attrs) error {
 // load notes what the register holds. Simple matches, nft's and ours, use the
 // first register only; any other is not followed.
 func (d *decoder) load(dreg value, src source, what string) {
+	for n := range d.imm {
+		if dreg.is(uint32(n)) {
+			d.imm[n] = nil
+		}
+	}
 	if !dreg.is(reg) {
 		src = nothing
 	}
@@ -222,6 +249,7 @@ func (d *decoder) compare(src source, data []byte) {
 	case src == dport && len(data) == 2 && m.DstPorts == nil:
 		p := binary.BigEndian.Uint16(data)
 		m.DstPorts = []plan.PortRange{{First: p, Last: p}}
+	case d.others && d.address(src, data):
 	default:
 		d.unknown("a comparison with %x", data)
 	}
@@ -263,7 +291,7 @@ func (d *decoder) ids(src source, from, to []byte) {
 // set returns the name in an attribute and the set of that name, which is then
 // one that a rule reads; nil if there is none.
 func (d *decoder) set(v value) (string, *liveSet) {
-	name := strings.TrimRight(string(v.data), "\x00")
+	name := v.str()
 	for i := range d.sets {
 		if d.sets[i].name == name {
 			d.sets[i].read = true
@@ -277,6 +305,7 @@ func (d *decoder) lookup(v []value) {
 	name, s := d.set(v[unix.NFTA_LOOKUP_SET])
 	// NFTA_LOOKUP_FLAGS holds NFT_LOOKUP_F_INV; NFTA_LOOKUP_DREG makes it a map.
 	inverted := v[nftaLookupFlags].set && !v[nftaLookupFlags].is(0)
+	d.branches = d.branches || v[unix.NFTA_LOOKUP_DREG].is(unix.NFT_REG_VERDICT)
 	if s == nil || s.mismatch != "" || inverted || v[unix.NFTA_LOOKUP_DREG].set {
 		d.unknown("a lookup in %s", name)
 		return
@@ -308,6 +337,25 @@ func (d *decoder) lookup(v []value) {
 	}
 }
 
+// address notes an address that is compared, or the beginning of one, and reports
+// whether it is understood. Shunt has lists of addresses only.
+func (d *decoder) address(src source, data []byte) bool {
+	m, fam, size := &d.rule.Match, plan.IPv4, 4
+	if src == saddr6 || src == daddr6 {
+		fam, size = plan.IPv6, 16
+	}
+	list := &m.Src
+	if src == daddr4 || src == daddr6 {
+		list = &m.Dst
+	}
+	addr, ok := netip.AddrFromSlice(append(slices.Clip(data), make([]byte, max(0, size-len(data)))...))
+	if !ok || src < saddr4 || src > daddr6 || *list != nil || !d.confined(fam) {
+		return false
+	}
+	*list = []netip.Prefix{netip.PrefixFrom(addr, 8*len(data))}
+	return true
+}
+
 // confined makes sure that the rule reads addresses of one family only: by the
 // table's family, or by a comparison before.
 func (d *decoder) confined(f plan.Family) bool {
@@ -318,16 +366,30 @@ func (d *decoder) confined(f plan.Family) bool {
 }
 
 // Attributes of expressions (linux/netfilter/nf_tables.h): NFTA_LOOKUP_FLAGS,
-// NFTA_DYNSET_SET_NAME, NFTA_OBJREF_SET_NAME.
+// NFTA_DYNSET_SET_NAME, NFTA_OBJREF_SET_NAME; NFTA_TARGET_NAME and NFTA_MATCH_NAME
+// (linux/netfilter/nf_tables_compat.h).
 const (
 	nftaLookupFlags = 5
 	dynsetName      = 1
 	objrefSetName   = 4
+	targetName      = 1
 )
 
+// ends notes a verdict that shunt never writes.
+func (d *decoder) ends(with string) {
+	d.ended, d.rule.Other = true, with
+}
+
 func (d *decoder) immediate(v []value) error {
-	if !v[unix.NFTA_IMMEDIATE_DREG].is(unix.NFT_REG_VERDICT) {
-		d.holds, d.imm = constant, dataValue(v[unix.NFTA_IMMEDIATE_DATA].data)
+	if dreg := v[unix.NFTA_IMMEDIATE_DREG]; !dreg.is(unix.NFT_REG_VERDICT) {
+		for n := range d.imm {
+			if dreg.is(uint32(n)) {
+				d.imm[n] = dataValue(v[unix.NFTA_IMMEDIATE_DATA].data)
+			}
+		}
+		if dreg.is(reg) {
+			d.holds = constant
+		}
 		return nil
 	}
 	code, chain, err := verdict(v[unix.NFTA_IMMEDIATE_DATA].data)
@@ -342,7 +404,7 @@ func (d *decoder) immediate(v []value) error {
 	case unix.NFT_JUMP, unix.NFT_GOTO:
 		d.rule.Jump = chain
 	case nfDrop:
-		d.rule.Other = "drop"
+		d.ends("drop")
 	default:
 		d.unknown("verdict %d", code)
 	}
@@ -352,7 +414,8 @@ func (d *decoder) immediate(v []value) error {
 func (d *decoder) redirect(v []value) {
 	d.ended = true
 	min, max := v[unix.NFTA_REDIR_REG_PROTO_MIN], v[unix.NFTA_REDIR_REG_PROTO_MAX]
-	if d.reads(min) != constant || len(d.imm) < 2 || max.set && string(max.data) != string(min.data) {
+	port := d.imm[reg]
+	if d.reads(min) != constant || len(port) < 2 || max.set && string(max.data) != string(min.data) {
 		d.unknown("a redirect that shunt does not write")
 		return
 	}
@@ -360,5 +423,35 @@ func (d *decoder) redirect(v []value) {
 	if f := v[unix.NFTA_REDIR_FLAGS]; f.set && !f.is(natRangeSpecified) && !f.is(0) {
 		d.unknown("a redirect with flags %x", f.data)
 	}
-	d.rule.Verdict = plan.Verdict{Kind: plan.Redirect, Port: binary.BigEndian.Uint16(d.imm)}
+	d.rule.Verdict = plan.Verdict{Kind: plan.Redirect, Port: binary.BigEndian.Uint16(port)}
+}
+
+// nat reads what translates addresses: one to a constant address and port, in
+// nft's words.
+func (d *decoder) nat(v []value) {
+	text := "snat"
+	if v[unix.NFTA_NAT_TYPE].is(unix.NFT_NAT_DNAT) {
+		text = "dnat"
+	}
+	addr, ok := netip.AddrFromSlice(d.constant(v[unix.NFTA_NAT_REG_ADDR_MIN]))
+	port := d.constant(v[unix.NFTA_NAT_REG_PROTO_MIN])
+	switch {
+	case ok && len(port) >= 2:
+		text += " to " + netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port)).String()
+	case ok:
+		text += " to " + addr.String()
+	case len(port) >= 2:
+		text += fmt.Sprintf(" to :%d", binary.BigEndian.Uint16(port))
+	}
+	d.ends(text)
+}
+
+// constant returns what a register holds, if it is a constant.
+func (d *decoder) constant(sreg value) []byte {
+	for n, data := range d.imm {
+		if sreg.is(uint32(n)) {
+			return data
+		}
+	}
+	return nil
 }

@@ -102,6 +102,12 @@ func (set *liveSet) join(bounds []bound) {
 		}
 		slices.Reverse(bounds)
 	}
+	if set.single {
+		for _, b := range bounds {
+			set.elems = append(set.elems, interval{b.key, b.key})
+		}
+		return
+	}
 	if len(bounds) > 0 && bounds[0].end && bounds[0].key == (key{}) {
 		bounds = bounds[1:] // nft marks the gap below the first interval
 	}

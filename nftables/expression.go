@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,9 @@ type value struct {
 func (v value) is(n uint32) bool {
 	return len(v.data) == 4 && binary.BigEndian.Uint32(v.data) == n
 }
+
+// str returns the attribute as a string without its terminating zero.
+func (v value) str() string { return strings.TrimRight(string(v.data), "\x00") }
 
 func (v value) u64() uint64 {
 	if len(v.data) != 8 {
@@ -43,19 +47,32 @@ func metaSource(key value) source {
 	return nothing
 }
 
-func payloadSource(v []value) source {
+// payloadSource returns what is loaded of a packet; with parts, also where it is
+// only the beginning of an address, as nft loads it for a /8, /16 or /24.
+func payloadSource(v []value, parts bool) source {
 	base, off, size := v[unix.NFTA_PAYLOAD_BASE], v[unix.NFTA_PAYLOAD_OFFSET], v[unix.NFTA_PAYLOAD_LEN]
 	network := base.is(unix.NFT_PAYLOAD_NETWORK_HEADER)
+	address := func(offset, width uint32) bool {
+		for n := width; n > 0; n-- {
+			if size.is(n) {
+				return network && off.is(offset)
+			}
+			if !parts {
+				break
+			}
+		}
+		return false
+	}
 	switch {
 	case base.is(unix.NFT_PAYLOAD_TRANSPORT_HEADER) && off.is(tcpDport) && size.is(2):
 		return dport
-	case network && off.is(ip4Saddr) && size.is(4):
+	case address(ip4Saddr, 4):
 		return saddr4
-	case network && off.is(ip4Daddr) && size.is(4):
+	case address(ip4Daddr, 4):
 		return daddr4
-	case network && off.is(ip6Saddr) && size.is(16):
+	case address(ip6Saddr, 16):
 		return saddr6
-	case network && off.is(ip6Daddr) && size.is(16):
+	case address(ip6Daddr, 16):
 		return daddr6
 	}
 	return nothing

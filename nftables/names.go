@@ -37,9 +37,9 @@ func hookName(h uint32) string {
 	return strconv.Itoa(int(h))
 }
 
-// priorityDstNAT is NF_IP_PRI_NAT_DST (linux/netfilter_ipv4.h): where
-// destination addresses are translated, at prerouting and at output.
-const priorityDstNAT = -100
+// priorityDstNAT is where destination addresses are translated, at prerouting and
+// at output.
+const priorityDstNAT = apply.PriorityNAT
 
 // Verdicts of a base chain's policy (linux/netfilter.h).
 const (
@@ -50,18 +50,18 @@ const (
 // natType is the type of our base chains.
 const natType = "nat"
 
-// chainSpec describes a base chain as nft writes it.
-func chainSpec(kind string, hook uint32, priority int32, policy uint32) string {
+// String describes a base chain as nft writes it.
+func (b baseChain) String() string {
 	verdict := "accept"
-	if policy == nfDrop {
+	if b.policy == nfDrop {
 		verdict = "drop"
 	}
-	return "type " + kind + " hook " + hookName(hook) + " priority " + strconv.Itoa(int(priority)) + "; policy " + verdict + ";"
+	return "type " + b.kind + " hook " + hookName(b.hook) + " priority " + strconv.Itoa(int(b.priority)) + "; policy " + verdict + ";"
 }
 
 // wantSpec is the specification of one of our base chains.
 func wantSpec(chain string) string {
-	return chainSpec(natType, wantHook(chain), priorityDstNAT, nfAccept)
+	return baseChain{natType, wantHook(chain), priorityDstNAT, nfAccept}.String()
 }
 
 func wantHook(chain string) uint32 {

@@ -138,7 +138,7 @@ func decodeTable(family byte, body []byte) (liveTable, error) {
 func (s *socket) content(ctx context.Context, t *liveTable) error {
 	err := s.chains(ctx, t, maxChains)
 	if err == nil {
-		err = s.sets(ctx, t)
+		err = s.sets(ctx, t, maxSets, decodeSet)
 	}
 	for i := range t.sets {
 		if err == nil {
@@ -172,12 +172,12 @@ func (s *socket) chains(ctx context.Context, t *liveTable, most int) error {
 	return queryError("list the chains of table "+t.String(), err)
 }
 
-func (s *socket) sets(ctx context.Context, t *liveTable) error {
+func (s *socket) sets(ctx context.Context, t *liveTable, most int, decode func([]byte) (liveSet, error)) error {
 	err := s.dump(ctx, unix.NFT_MSG_GETSET, t.family, appendString(nil, unix.NFTA_SET_TABLE, t.name), func(_ byte, body []byte) error {
-		if len(t.sets) == maxSets {
-			return moreThan(maxSets, "sets")
+		if len(t.sets) == most {
+			return moreThan(most, "sets")
 		}
-		set, err := decodeSet(body)
+		set, err := decode(body)
 		t.sets = append(t.sets, set)
 		return err
 	})
@@ -200,10 +200,7 @@ func (s *socket) rules(ctx context.Context, t *liveTable) error {
 }
 
 func decodeChain(body []byte) (table string, c liveChain, err error) {
-	var kind string
-	var hook, policy uint32 = 0, nfAccept
-	var priority int32
-	base := false
+	is, base := false, baseChain{policy: nfAccept}
 	a := attrs{rest: body}
 	for a.next() {
 		switch a.kind {
@@ -212,20 +209,20 @@ func decodeChain(body []byte) (table string, c liveChain, err error) {
 		case unix.NFTA_CHAIN_NAME:
 			c.name = a.str()
 		case unix.NFTA_CHAIN_TYPE:
-			kind = a.str()
+			base.kind = a.str()
 		case unix.NFTA_CHAIN_POLICY:
-			policy = a.u32()
+			base.policy = a.u32()
 		case unix.NFTA_CHAIN_USE:
 			c.use = a.u32()
 		case unix.NFTA_CHAIN_HOOK:
-			base = true
+			is = true
 			h := a.nested()
 			for h.next() {
 				switch h.kind {
 				case unix.NFTA_HOOK_HOOKNUM:
-					hook = h.u32()
+					base.hook = h.u32()
 				case unix.NFTA_HOOK_PRIORITY:
-					priority = int32(h.u32())
+					base.priority = int32(h.u32())
 				}
 			}
 			if err := h.fail("a chain's hook"); err != nil {
@@ -233,16 +230,25 @@ func decodeChain(body []byte) (table string, c liveChain, err error) {
 			}
 		}
 	}
-	if base {
-		c.hook = applyHook(hook)
-		c.spec = chainSpec(kind, hook, priority, policy)
+	if is {
+		c.base, c.hook = base, applyHook(base.hook)
+		c.spec = base.String()
 	}
 	return table, c, a.fail("a chain")
 }
 
-// decodeSet reads a set without its elements.
-func decodeSet(body []byte) (s liveSet, err error) {
-	var kind, keyLen, flags uint32
+// decodeSet reads a set of ours without its elements.
+func decodeSet(body []byte) (liveSet, error) {
+	s, flags, err := decodeAnySet(body)
+	if s.mismatch == "" && flags != unix.NFT_SET_INTERVAL {
+		s.mismatch = fmt.Sprintf("its flags are %#x, not interval", flags)
+	}
+	return s, err
+}
+
+// decodeAnySet reads a set without its elements, and its flags.
+func decodeAnySet(body []byte) (s liveSet, flags uint32, err error) {
+	var kind, keyLen uint32
 	a := attrs{rest: body}
 	for a.next() {
 		switch a.kind {
@@ -258,12 +264,8 @@ func decodeSet(body []byte) (s liveSet, err error) {
 			s.comment = udata(a.data, udataSetComment)
 		}
 	}
-	s.kind = keyKindOf(kind, keyLen)
-	switch {
-	case s.kind == unknownKey:
+	if s.kind = keyKindOf(kind, keyLen); s.kind == unknownKey {
 		s.mismatch = fmt.Sprintf("its keys have type %d and %d bytes", kind, keyLen)
-	case flags != unix.NFT_SET_INTERVAL:
-		s.mismatch = fmt.Sprintf("its flags are %#x, not interval", flags)
 	}
-	return s, a.fail("a set")
+	return s, flags, a.fail("a set")
 }

@@ -34,14 +34,24 @@ type liveChain struct {
 	name  string
 	hook  apply.Hook
 	spec  string // of a base chain; empty for a regular one
+	base  baseChain
 	use   uint32 // the number of its rules and of those that lead to it
 	rules []apply.Rule
+}
+
+// baseChain is what the kernel says of a base chain.
+type baseChain struct {
+	kind     string
+	hook     uint32
+	priority int32
+	policy   uint32
 }
 
 type liveSet struct {
 	set
 	comment  string
 	mismatch string // why it is not a set that shunt writes, if it is not
+	single   bool   // its elements are single keys, not the ends of intervals
 	read     bool   // a rule reads it
 }
 

@@ -95,8 +95,8 @@ func TestTheLifeOfRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, h := range live {
-				if h.State.Empty() != (h.Owner != id) {
+			for _, h := range live.Held {
+				if h.State.Empty() != (h.Owner != id) || h.AsWritten != (h.Owner == id) {
 					t.Errorf("live: %s holds %+v", h.Owner, h.State)
 				}
 			}

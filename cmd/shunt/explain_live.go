@@ -17,7 +17,7 @@ func (r *explainRun) explainLive(ctx context.Context, req *resolved, q *explain.
 		return nil, err
 	}
 	defer ns.Close()
-	held, err := redirect.Open(ns, req.cfg, redirect.Options{Log: req.log}).Live(ctx)
+	found, err := redirect.Open(ns, req.cfg, redirect.Options{Log: req.log}).Live(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (r *explainRun) explainLive(ctx context.Context, req *resolved, q *explain.
 	if err := ns.Do(func() (err error) { interfaces, err = upInterfaces(); return err }); err != nil {
 		return nil, redirect.Untouched{Err: err}
 	}
-	return explain.Live(q, held, interfaces), nil
+	return explain.Live(q, &found, interfaces), nil
 }
 
 // upInterfaces returns the interfaces of the calling thread's namespace that

@@ -25,17 +25,18 @@ func TestImportsGoOneWay(t *testing.T) {
 		"config":   "",
 		"plan":     "config",
 		"pods":     "config",
+		"facts":    "pods",
 		"netns":    "",
 		"apply":    "plan",
 		"nftables": "apply plan netns",
 		"iptables": "apply plan netns",
 		"redirect": "apply nftables iptables config plan netns",
-		"cni":      "redirect apply plan netns pods config",
+		"cni":      "redirect apply plan netns facts pods config",
 		"manifest": "config plan pods",
 		"lint":     "manifest config plan pods",
 		"explain":  "apply config plan",
 
-		"agent":         "agent/install pods",
+		"agent":         "agent/install facts netns pods",
 		"agent/install": "",
 
 		"chart":         "",
@@ -57,6 +58,17 @@ func TestImportsGoOneWay(t *testing.T) {
 			if ours, is := strings.CutPrefix(imp, "shunt/"); is && !slices.Contains(strings.Fields(want), ours) {
 				t.Errorf("%s imports %s", pkg, ours)
 			}
+		}
+	}
+}
+
+// The plugin asks the agent by system calls: package net's own sockets and its
+// resolver would make a third of a megabyte.
+func TestTheSocketNeedsNoPackageNet(t *testing.T) {
+	t.Parallel()
+	for _, imp := range goList(t, "-f", "{{join .Imports \"\\n\"}}", "shunt/facts") {
+		if imp == "net" || strings.HasPrefix(imp, "net/") {
+			t.Errorf("facts imports %s", imp)
 		}
 	}
 }

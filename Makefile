@@ -83,7 +83,7 @@ conformance-long: ## the same for long: 100,000 applies under traffic, tens of t
 	cd conformance && SHUNT_CONFORMANCE=long go test -count=1 -timeout 60m
 
 e2e: image ## judge image, chart and agent by a real Kubernetes: its own, or that of KUBECONFIG (E2E: where it is built, once)
-	scripts/e2e.sh bin/image/shunt-linux-$(shell go env GOARCH).tar $(REGISTRY)/shunt:$(VERSION)
+	scripts/e2e.sh bin/image "$(REGISTRY)" "$(VERSION)"
 
 bench: build ## measure CPU time and size against the bare tools, as ratios (root)
 	go run ./bench $(BENCH)

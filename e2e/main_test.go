@@ -19,14 +19,14 @@ import (
 const (
 	envFolder = "E2E"         // where up.sh builds and runs; its tools are used
 	envImage  = "E2E_IMAGE"   // NAME:TAG of shunt's image, which the nodes have
-	envNetDir = "E2E_NET_DIR" // folders on the node, empty: the chart's defaults
+	envNetDir = "E2E_NET_DIR" // folders on the node, which is this machine; empty: a node elsewhere, with the chart's defaults
 	envBinDir = "E2E_BIN_DIR"
 	envTools  = "E2E_TOOLS" // an image with busybox, which the nodes have
 )
 
 // cluster runs commands against the cluster under test.
 type cluster struct {
-	testing.TB
+	*testing.T
 	path string // with kubectl and helm
 }
 
@@ -42,6 +42,90 @@ func setUp(t *testing.T) cluster {
 		path = filepath.Join(folder, "bin") + ":" + path
 	}
 	return cluster{t, path}
+}
+
+// story runs a part of a test that tells its stories in order: after one that
+// failed, which prints what there is to see, the others are left out.
+func (c cluster) story(name string, f func(c cluster)) {
+	c.Helper()
+	if c.Failed() {
+		return
+	}
+	c.Run(name, func(t *testing.T) {
+		part := cluster{t, c.path}
+		t.Cleanup(func() {
+			if t.Failed() {
+				part.report()
+			}
+		})
+		f(part)
+	})
+}
+
+// report prints what somebody would ask for who looks into a failure.
+func (c cluster) report() {
+	show := func(name string, args ...string) string {
+		out, err := c.try("", name, args...)
+		if err != nil {
+			out = err.Error()
+		}
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		lines = lines[max(0, len(lines)-80):]
+		c.Logf("%s %s\n%s", name, strings.Join(args, " "), strings.Join(lines, "\n"))
+		return out
+	}
+	show("kubectl", "get", "pods", "-A", "-o", "wide")
+	show("kubectl", "get", "events", "-A", "--sort-by=.metadata.creationTimestamp")
+	show("kubectl", "-n", meshNamespace, "logs", "daemonset/linkerd-cni", "--all-containers", "--tail=40")
+	waiting, _ := c.try("", "kubectl", "-n", podsNamespace, "get", "pods", "--no-headers", "--field-selector=status.phase!=Running,status.phase!=Succeeded", "-o", "name")
+	for i, pod := range strings.Fields(waiting) {
+		if i < 3 {
+			show("kubectl", "-n", podsNamespace, "describe", pod)
+			show("kubectl", "-n", podsNamespace, "logs", pod, "--all-containers", "--tail=20")
+		}
+	}
+	if dir := os.Getenv(envNetDir); dir != "" {
+		show("sh", "-c", "find "+dir+" -type f | xargs tail -n +1")
+		show("sh", "-c", "grep -hE '^[EF][0-9]{4}|level=(warning|error)' "+filepath.Join(os.Getenv(envFolder), "logs")+"/{containerd,kubelet}.log")
+	}
+}
+
+// prepare makes the namespaces of a test. They, and what is left of a release,
+// go with it.
+func (c cluster) prepare() {
+	c.Helper()
+	clean := func(_ string, err error) {
+		if err != nil {
+			c.Error(err)
+		}
+	}
+	for name, labels := range map[string]string{meshNamespace: "pod-security.kubernetes.io/enforce: privileged", podsNamespace: ""} {
+		c.apply(fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {%s}}}", name, labels))
+		c.Cleanup(func() { clean(c.try("", "kubectl", "delete", "namespace", name, "--wait", "--timeout=120s")) })
+	}
+	c.Cleanup(func() { clean(c.tryHelm("uninstall", "linkerd-cni", "-n", meshNamespace, "--ignore-not-found", "--wait", "--timeout", "120s")) })
+}
+
+// install installs the chart and waits until the node is chained.
+func (c cluster) install(flags ...string) {
+	c.Helper()
+	c.helm(append(release("install", ".."), flags...)...)
+	c.chained()
+}
+
+// release is what Helm is called with to install or upgrade a chart here.
+func release(verb, chart string) []string {
+	return append([]string{verb, "linkerd-cni", chart, "-n", meshNamespace, "--wait", "--timeout", "120s"}, values()...)
+}
+
+// chained waits until the agent says that it is ready, and so does the DaemonSet.
+func (c cluster) chained() {
+	c.Helper()
+	c.kubectl("-n", meshNamespace, "rollout", "status", "daemonset/linkerd-cni", "--timeout=120s")
+	c.eventually("the agent to be ready", func() error {
+		_, err := c.try("", "kubectl", "-n", meshNamespace, "exec", "daemonset/linkerd-cni", "--", "/shunt-agent", "status")
+		return err
+	})
 }
 
 // try runs a command with an input.

@@ -19,15 +19,7 @@ const (
 // install to the last helm uninstall.
 func TestTheLifeOfANode(t *testing.T) {
 	c := setUp(t)
-	c.apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + meshNamespace + ", labels: {pod-security.kubernetes.io/enforce: privileged}}}")
-	c.apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + podsNamespace + "}}")
-	t.Cleanup(func() {
-		for _, ns := range []string{podsNamespace, meshNamespace} {
-			if err := (cluster{t, c.path}).remove(ns); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	c.prepare()
 	file := primary(t)
 	var original []byte
 	if file != "" {
@@ -36,21 +28,14 @@ func TestTheLifeOfANode(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	story := func(name string, f func(c cluster)) {
-		if !t.Failed() {
-			t.Run(name, func(t *testing.T) { f(cluster{t, c.path}) })
-		}
-	}
-
-	story("pods that run before the plugin is there keep running", func(c cluster) {
+	c.story("pods that run before the plugin is there keep running", func(c cluster) {
 		c.start(podsNamespace, pod{name: "client"}, pod{name: "early"})
 		c.answers(podsNamespace, "client", "early", plainPort, "app")
 	})
-	story("helm install makes the node ready and chains the plugin", func(c cluster) {
-		c.helm(append([]string{"install", "linkerd-cni", "..", "-n", meshNamespace, "--wait", "--timeout", "120s"}, values()...)...)
-		c.agentReady()
+	c.story("helm install makes the node ready and chains the plugin", func(c cluster) {
+		c.install()
 	})
-	story("a meshed pod's connections meet the proxy, and skipped ports do not", func(c cluster) {
+	c.story("a meshed pod's connections meet the proxy, and skipped ports do not", func(c cluster) {
 		c.start(podsNamespace, pod{name: "meshed", proxy: true, annotations: map[string]string{
 			"config.linkerd.io/skip-inbound-ports": skippedPort, "config.linkerd.io/skip-outbound-ports": skippedPort}})
 		c.answers(podsNamespace, "client", "meshed", plainPort, "proxy inbound")
@@ -58,18 +43,18 @@ func TestTheLifeOfANode(t *testing.T) {
 		c.answers(podsNamespace, "meshed", "early", plainPort, "proxy outbound")
 		c.answers(podsNamespace, "meshed", "early", skippedPort, "app")
 	})
-	story("linkerd.io/skip-ports bypasses the proxy both ways", func(c cluster) {
+	c.story("linkerd.io/skip-ports bypasses the proxy both ways", func(c cluster) {
 		c.start(podsNamespace, pod{name: "skips", proxy: true, annotations: map[string]string{skipPorts: skippedPort}})
 		c.answers(podsNamespace, "client", "skips", skippedPort, "app")
 		c.answers(podsNamespace, "skips", "early", skippedPort, "app")
 		c.answers(podsNamespace, "client", "skips", plainPort, "proxy inbound")
 	})
-	story("a pod that is not meshed is left alone", func(c cluster) {
+	c.story("a pod that is not meshed is left alone", func(c cluster) {
 		c.start(podsNamespace, pod{name: "plain"})
 		c.answers(podsNamespace, "client", "plain", plainPort, "app")
 		c.answers(podsNamespace, "plain", "early", plainPort, "app")
 	})
-	story("a bad annotation is what kubectl describe pod says", func(c cluster) {
+	c.story("a bad annotation is what kubectl describe pod says", func(c cluster) {
 		c.apply(pod{name: "bad", proxy: true, annotations: map[string]string{"config.linkerd.io/skip-outbound-ports": "3306,mysql"}}.manifest(podsNamespace))
 		c.eventually("the pod's event", func() error {
 			const want = `pod annotation config.linkerd.io/skip-outbound-ports: "mysql" is not a port`
@@ -80,13 +65,13 @@ func TestTheLifeOfANode(t *testing.T) {
 		})
 		c.kubectl("-n", podsNamespace, "delete", "pod", "bad", "--grace-period=0", "--force")
 	})
-	story("an agent that is killed leaves the plugin where it is", func(c cluster) {
+	c.story("an agent that is killed leaves the plugin where it is", func(c cluster) {
 		c.kubectl("-n", meshNamespace, "delete", "pod", "-l", "k8s-app=linkerd-cni", "--grace-period=0", "--force")
 		c.start(podsNamespace, pod{name: "meanwhile", proxy: true})
 		c.answers(podsNamespace, "client", "meanwhile", plainPort, "proxy inbound")
-		c.agentReady()
+		c.chained()
 	})
-	story("a primary plugin that rewrites its file does not lose the chain", func(c cluster) {
+	c.story("a primary plugin that rewrites its file does not lose the chain", func(c cluster) {
 		if file == "" {
 			c.Skip("the node's folder is not here")
 		}
@@ -98,10 +83,10 @@ func TestTheLifeOfANode(t *testing.T) {
 		c.start(podsNamespace, pod{name: "rewritten", proxy: true})
 		c.answers(podsNamespace, "client", "rewritten", plainPort, "proxy inbound")
 	})
-	story("helm upgrade rolls the agent under a stream of new pods", func(c cluster) {
+	c.story("helm upgrade rolls the agent under a stream of new pods", func(c cluster) {
 		done := make(chan error, 1)
 		go func() {
-			_, err := c.tryHelm(append([]string{"upgrade", "linkerd-cni", "..", "-n", meshNamespace, "--set", "logLevel=debug", "--wait", "--timeout", "120s"}, values()...)...)
+			_, err := c.tryHelm(append(release("upgrade", ".."), "--set", "logLevel=debug")...)
 			done <- err
 		}()
 		n := 0
@@ -119,9 +104,9 @@ func TestTheLifeOfANode(t *testing.T) {
 			c.answers(podsNamespace, "client", name, plainPort, "proxy inbound")
 		}
 		c.Logf("%d pods started meanwhile", n)
-		c.agentReady()
+		c.chained()
 	})
-	story("helm uninstall takes the chain out, pods keep running, new ones are not meshed", func(c cluster) {
+	c.story("helm uninstall takes the chain out, pods keep running, new ones are not meshed", func(c cluster) {
 		c.helm("uninstall", "linkerd-cni", "-n", meshNamespace, "--wait", "--timeout", "120s")
 		c.answers(podsNamespace, "client", "meshed", plainPort, "proxy inbound")
 		c.eventually("a pod that is not meshed", func() error {
@@ -140,18 +125,6 @@ func TestTheLifeOfANode(t *testing.T) {
 			c.Errorf("the primary plugin's file was\n%s\nand is, %v\n%s", original, err, after)
 		}
 	})
-}
-
-// remove deletes a namespace and what is in it.
-func (c cluster) remove(namespace string) error {
-	_, err := c.try("", "kubectl", "delete", "namespace", namespace, "--wait", "--timeout=120s")
-	return err
-}
-
-// agentReady waits until the DaemonSet's pods are ready, which means chained.
-func (c cluster) agentReady() {
-	c.Helper()
-	c.kubectl("-n", meshNamespace, "rollout", "status", "daemonset/linkerd-cni", "--timeout=120s")
 }
 
 // primary is the primary plugin's file, or "" where the node's folder is not

@@ -6,11 +6,13 @@
 #
 #   E2E=folder ./up.sh         where to build and to run
 #   CONTAINERD=v2.4.2          that containerd, built as a Go tool; empty: the distribution's
+#   RUNC=v1.3.0                that runc, built the same way, with libseccomp; empty: the distribution's
 #   K8S=v1.34.4                that Kubernetes, built the same way
 #   IMAGES="a.tar b.tar"       import these images, too
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 E2E=${E2E:?set E2E to a work folder}
-K8S=${K8S:-v1.34.4}
+K8S=${K8S:-v1.34.4} CRICTL=v1.34.0
 NETNS=${NETNS:-k8se2e}              # the node's network namespace
 VETH=${VETH:-k8se2e}                # the veth's end on the host
 HOST_IP=${HOST_IP:-10.240.0.1}      # host end of the veth
@@ -20,7 +22,7 @@ SVC_CIDR=10.96.0.0/24 SVC_IP=10.96.0.1
 NODE=${NODE:-node1}
 BIN=$E2E/bin ETC=$E2E/etc RUN=$E2E/run LOGS=$E2E/logs PKI=$E2E/pki
 export KUBECONFIG=$ETC/admin.kubeconfig
-mkdir -p "$BIN" "$ETC" "$RUN" "$LOGS" "$PKI" "$E2E/src" "$E2E/img" "$E2E/cni/bin" "$E2E/cni/conf"
+mkdir -p "$BIN" "$ETC" "$RUN" "$LOGS" "$PKI" "$E2E/src" "$E2E/img" "$E2E/cni/bin" "$E2E/cni/conf" "$ETC/static"
 log() { printf '%s %s\n' "$(date +%T.%3N)" "$*"; }
 
 # --- 1. packages -----------------------------------------------------------------
@@ -29,6 +31,11 @@ for p in etcd-server:etcd containerd:containerd runc:runc busybox-static:busybox
   command -v "${p#*:}" >/dev/null || need+=("${p%:*}")
 done
 [ -x /usr/lib/cni/bridge ] || need+=(containernetworking-plugins)
+if [ -n "${RUNC:-}" ] && [ ! -x "$BIN/runc-$RUNC/runc" ]; then # runc is C, too
+  for p in gcc:gcc libc6-dev:/usr/include/stdlib.h pkg-config:pkg-config libseccomp-dev:/usr/include/seccomp.h; do
+    command -v "${p#*:}" >/dev/null || [ -e "${p#*:}" ] || need+=("${p%:*}")
+  done
+fi
 if [ ${#need[@]} -gt 0 ]; then
   apt-get update -q >/dev/null
   # RUNLEVEL=1: no package may start its daemon
@@ -68,13 +75,18 @@ if [ -n "${CONTAINERD:-}" ]; then
   done
   PATH="$BIN/$CONTAINERD:$PATH"
 fi
+if [ -n "${RUNC:-}" ]; then
+  [ -x "$BIN/runc-$RUNC/runc" ] || GOBIN="$BIN/runc-$RUNC" CGO_ENABLED=1 GOFLAGS=-buildvcs=false nice go install -tags seccomp "github.com/opencontainers/runc@$RUNC"
+  PATH="$BIN/runc-$RUNC:$PATH"
+fi
+[ -x "$BIN/crictl" ] || GOBIN=$BIN CGO_ENABLED=0 GOFLAGS=-buildvcs=false nice go install "sigs.k8s.io/cri-tools/cmd/crictl@$CRICTL"
 
 # --- 3. images, made by hand (no registry, no builder) -----------------------------
 mkimage() { # NAME:TAG ROOTFS OUT.tar ENTRYPOINT-JSON: one layer, docker-archive format
   local t diff cfg; t=$(mktemp -d "$E2E/img/mk.XXXXXX")
   tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$2" -cf "$t/layer.tar" .
   diff=$(sha256sum "$t/layer.tar" | cut -d' ' -f1)
-  printf '{"architecture":"amd64","os":"linux","created":"1970-01-01T00:00:00Z","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],"Entrypoint":%s},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"1970-01-01T00:00:00Z"}]}' "$4" "$diff" >"$t/c.json"
+  printf '{"architecture":"%s","os":"linux","created":"1970-01-01T00:00:00Z","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],"Entrypoint":%s},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{"created":"1970-01-01T00:00:00Z"}]}' "$(go env GOARCH)" "$4" "$diff" >"$t/c.json"
   cfg=$(sha256sum "$t/c.json" | cut -d' ' -f1); mv "$t/c.json" "$t/$cfg.json"
   printf '[{"Config":"%s.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$cfg" "$1" >"$t/manifest.json"
   tar -C "$t" -cf "$3" manifest.json "$cfg.json" layer.tar
@@ -101,48 +113,43 @@ EOF
   CGO_ENABLED=0 GOFLAGS=-buildvcs=false nice go build -trimpath -ldflags "-s -w" -o "$E2E/img/pause/pause" "$E2E/src/pause/main.go"
   mkimage localhost/pause:e2e "$E2E/img/pause" "$E2E/img/pause.tar" '["/pause"]'
 fi
-if [ ! -s "$E2E/img/tools.tar" ]; then # busybox, and both kinds of iptables
-  r=$E2E/img/tools; rm -rf "$r"; mkdir -p "$r"/{bin,sbin,usr/sbin,tmp,etc,run,var,proc,sys,dev,lib64}
+if [ ! -s "$E2E/img/tools.tar" ]; then # busybox
+  r=$E2E/img/tools; rm -rf "$r"; mkdir -p "$r"/{bin,tmp,etc,run,var,proc,sys,dev}
   cp "$(command -v busybox)" "$r/bin/busybox"
   for a in $("$r/bin/busybox" --list | grep -v '^busybox$'); do ln -sf busybox "$r/bin/$a"; done
-  for b in nft legacy; do
-    cp /usr/sbin/xtables-$b-multi "$r/usr/sbin/"
-    for l in $(ldd /usr/sbin/xtables-$b-multi | grep -oE '/lib[^ ]+'); do mkdir -p "$r$(dirname "$l")"; cp -L "$l" "$r$l"; done
-    for n in iptables ip6tables; do
-      ln -sf xtables-$b-multi "$r/usr/sbin/$n-$b"
-      ln -sf xtables-$b-multi "$r/usr/sbin/$n-$b-save"; ln -sf xtables-$b-multi "$r/usr/sbin/$n-$b-restore"
-    done
-  done
-  ln -sf iptables-nft "$r/usr/sbin/iptables"; ln -sf iptables-nft-save "$r/usr/sbin/iptables-save"
-  x=/usr/lib/x86_64-linux-gnu/xtables; mkdir -p "$r$x"; cp $x/*.so "$r$x/"
   printf 'root:x:0:0:root:/:/bin/sh\n' >"$r/etc/passwd"; printf 'root:x:0:\n' >"$r/etc/group"
   mkimage localhost/tools:e2e "$r" "$E2E/img/tools.tar" null
 fi
 
 # --- 4. a clean start after a reboot or a crash: state without its namespace is of no use
-if [ ! -e "/run/netns/$NETNS" ] && [ -e "$RUN/etcd" ]; then E2E=$E2E NETNS=$NETNS VETH=$VETH "$(dirname "$0")/down.sh"; mkdir -p "$RUN"; fi
+if [ ! -e "/run/netns/$NETNS" ]; then
+  if [ -e "$RUN/etcd" ]; then E2E=$E2E NETNS=$NETNS VETH=$VETH "$here/down.sh"; mkdir -p "$RUN"; fi
+  rm -f "$LOGS"/*.log "$ETC"/static/*
+fi
 
 # --- 5. the node's network namespace -----------------------------------------------
 # nsenter, not "ip netns exec": the latter mounts a fresh /sys without the cgroup mounts.
-NS="nsenter --net=/run/netns/$NETNS"
+NS=(nsenter "--net=/run/netns/$NETNS")
 if [ ! -e "/run/netns/$NETNS" ]; then
   ip netns add "$NETNS"
   ip link add "$VETH" type veth peer name eth0 netns "$NETNS"
   ip addr add "$HOST_IP/30" dev "$VETH"; ip link set "$VETH" up
-  $NS ip link set lo up
-  $NS ip addr add "$NODE_IP/30" dev eth0; $NS ip link set eth0 up
+  "${NS[@]}" ip link set lo up
+  "${NS[@]}" ip addr add "$NODE_IP/30" dev eth0; "${NS[@]}" ip link set eth0 up
   # no default route: nothing that a pod sends can leave this machine
-  $NS ip route add "$SVC_CIDR" dev eth0 # to be translated, a packet needs a route first
-  $NS sysctl -qw net.ipv4.ip_forward=1
+  "${NS[@]}" ip route add "$SVC_CIDR" dev eth0 # to be translated, a packet needs a route first
+  "${NS[@]}" sysctl -qw net.ipv4.ip_forward=1
   # stands in for kube-proxy: the one service that pods and the node need, the API's
   for chain in PREROUTING OUTPUT; do
-    $NS iptables-nft -t nat -A $chain -d $SVC_IP -p tcp --dport 443 -j DNAT --to-destination "$NODE_IP:6443"
+    "${NS[@]}" iptables-nft -t nat -A $chain -d $SVC_IP -p tcp --dport 443 -j DNAT --to-destination "$NODE_IP:6443"
   done
   ip route replace "$POD_CIDR" via "$NODE_IP"  # the host reaches pods through the node
 fi
 # The kubelet's own cgroup root: a kubelet kills what it finds in pod cgroups that it does
 # not know, so two of them must not share /kubepods.
-for d in /sys/fs/cgroup/*/; do
+cgroups=(/sys/fs/cgroup/*/) # cgroup v1: a tree for every controller
+[ ! -e /sys/fs/cgroup/cgroup.controllers ] || cgroups=(/sys/fs/cgroup/)
+for d in "${cgroups[@]}"; do
   [ -e "${d}cgroup.procs" ] || continue
   mkdir -p "$d$NETNS"
   for f in cpuset.cpus cpuset.mems; do # on cgroup v1 a new cpuset starts empty
@@ -219,7 +226,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        BinaryName = "/usr/sbin/runc"
+        BinaryName = "$(command -v runc)"
         Root = "$RUN/runc"
         SystemdCgroup = false
 EOF
@@ -241,6 +248,7 @@ oomScoreAdj: 0                  # -999 is EACCES without CAP_SYS_RESOURCE
 makeIPTablesUtilChains: false
 resolvConf: $ETC/resolv.conf
 podLogsDir: $RUN/pod-logs
+staticPodPath: $ETC/static
 volumePluginDir: $RUN/volume-plugins
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%, nodefs.inodesFree: 1%}
 imageGCHighThresholdPercent: 100
@@ -253,13 +261,13 @@ alive() { [ -s "$RUN/$1.pid" ] && [ "$(readlink "/proc/$(cat "$RUN/$1.pid")/exe"
 start() { # NAME EXE ARGS...: in the node's network namespace, in its own session
   local n=$1; shift
   alive "$n" "$1" && return 0
-  setsid $NS "$@" >>"$LOGS/$n.log" 2>&1 </dev/null &
+  setsid "${NS[@]}" "$@" >>"$LOGS/$n.log" 2>&1 </dev/null &
   echo $! >"$RUN/$n.pid"; disown $!
 }
 waitfor() { # NAME SECONDS CMD...
   local n=$1 t=$(( $(date +%s) + $2 )); shift 2
   until "$@" >/dev/null 2>&1; do
-    [ "$(date +%s)" -lt $t ] || { log "timed out waiting for $n"; tail -5 "$LOGS"/${n%% *}.log >&2 || true; exit 1; }
+    [ "$(date +%s)" -lt $t ] || { log "timed out waiting for $n"; tail -5 "$LOGS/${n%% *}.log" >&2 || true; exit 1; }
     sleep 0.2
   done; log "$n up"
 }
@@ -269,12 +277,13 @@ ctrk() { ctr -a "$RUN/containerd.sock" -n k8s.io "$@"; }
 log start
 start etcd "$(command -v etcd)" --name e2e --data-dir "$RUN/etcd" --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 --initial-cluster e2e=http://127.0.0.1:2380 --log-level warn
 start containerd "$(command -v containerd)" -c "$ETC/containerd.toml"
-waitfor etcd 60 $NS curl -fsS http://127.0.0.1:2379/health
+waitfor etcd 60 "${NS[@]}" curl -fsS http://127.0.0.1:2379/health
 start kube-apiserver "$BIN/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --bind-address="$NODE_IP" --advertise-address="$NODE_IP" --secure-port=6443 \
   --service-cluster-ip-range=$SVC_CIDR --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --disable-admission-plugins=TaintNodesByCondition --allow-privileged=true \
   --client-ca-file="$PKI/ca.crt" --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" \
   --kubelet-client-certificate="$PKI/kubelet-client.crt" --kubelet-client-key="$PKI/kubelet-client.key" --kubelet-certificate-authority="$PKI/ca.crt" --kubelet-preferred-address-types=InternalIP \
-  --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$PKI/sa.pub" --service-account-signing-key-file="$PKI/sa.key" --v=1
+  --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$PKI/sa.pub" --service-account-signing-key-file="$PKI/sa.key" --v=1 \
+  --feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true
 waitfor containerd 60 ctrk version
 for i in "$E2E/img/pause.tar" "$E2E/img/tools.tar" ${IMAGES:-}; do ctrk images import "$i" >/dev/null; done
 waitfor kube-apiserver 180 k get --raw /readyz

@@ -59,7 +59,9 @@ func (m machine) sandbox(pod string) (id, address string) {
 	if id == "" {
 		return "", ""
 	}
-	var inspected struct{ Status struct{ Network struct{ IP string } } }
+	var inspected struct {
+		Status struct{ Network struct{ IP string } }
+	}
 	if err := json.Unmarshal([]byte(m.crictl("inspectp", id)), &inspected); err != nil {
 		m.Fatal(err)
 	}

@@ -85,8 +85,8 @@ func (c cluster) report() {
 		}
 	}
 	if dir := os.Getenv(envNetDir); dir != "" {
-		show("sh", "-c", "find "+dir+" -type f | xargs tail -n +1")
-		show("sh", "-c", "grep -hE '^[EF][0-9]{4}|level=(warning|error)' "+filepath.Join(os.Getenv(envFolder), "logs")+"/{containerd,kubelet}.log")
+		show("sh", "-c", "tail -n +1 "+dir+"/*.* "+dir+"/*/*")
+		show("sh", "-c", "cd "+os.Getenv(envFolder)+"/logs && grep -hE '^[EF][0-9]{4}|level=(warning|error|WARN|ERROR)' containerd.log kubelet.log | cut -c1-500")
 	}
 }
 
@@ -103,7 +103,9 @@ func (c cluster) prepare() {
 		c.apply(fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {%s}}}", name, labels))
 		c.Cleanup(func() { clean(c.try("", "kubectl", "delete", "namespace", name, "--wait", "--timeout=120s")) })
 	}
-	c.Cleanup(func() { clean(c.tryHelm("uninstall", "linkerd-cni", "-n", meshNamespace, "--ignore-not-found", "--wait", "--timeout", "120s")) })
+	c.Cleanup(func() {
+		clean(c.tryHelm("uninstall", "linkerd-cni", "-n", meshNamespace, "--ignore-not-found", "--wait", "--timeout", "120s"))
+	})
 }
 
 // install installs the chart and waits until the node is chained.

@@ -72,16 +72,80 @@ func TestTheLifeOfANode(t *testing.T) {
 		c.chained()
 	})
 	c.story("a primary plugin that rewrites its file does not lose the chain", func(c cluster) {
-		if file == "" {
-			c.Skip("the node's folder is not here")
-		}
+		c.machine()
 		c.rewrite(file, original)
-		c.eventually("the agent", func() error {
-			_, err := c.try("", "kubectl", "-n", meshNamespace, "rollout", "status", "daemonset/linkerd-cni", "--timeout=5s")
-			return err
-		})
+		c.chained()
 		c.start(podsNamespace, pod{name: "rewritten", proxy: true})
 		c.answers(podsNamespace, "client", "rewritten", plainPort, "proxy inbound")
+	})
+	c.story("a primary plugin that takes another file and network is followed, and back", func(c cluster) {
+		c.machine()
+		other := filepath.Join(filepath.Dir(file), "05-other.conflist")
+		change := strings.NewReplacer(`"k8se2e"`, `"other"`, "cni0", "cni1", "10.244.0.0", "10.244.1.0")
+		c.rewrite(other, []byte(change.Replace(string(original))))
+		c.remove(file)
+		c.chained()
+		c.start(podsNamespace, pod{name: "followed", proxy: true})
+		c.answers(podsNamespace, "client", "followed", plainPort, "proxy inbound")
+		c.rewrite(file, original)
+		c.remove(other)
+		c.chained()
+		c.start(podsNamespace, pod{name: "followed-back", proxy: true})
+		c.answers(podsNamespace, "client", "followed-back", plainPort, "proxy inbound")
+		c.kubectl("-n", podsNamespace, "delete", "pod", "followed", "--wait", "--timeout=60s")
+	})
+	c.story("a primary plugin's file that is cut off is waited for, by an agent that goes on", func(c cluster) {
+		c.machine()
+		before := c.agents()
+		if err := os.WriteFile(file, original[:len(original)/2], 0o644); err != nil {
+			c.Fatal(err)
+		}
+		c.eventually("the agent to say so", func() error {
+			text, err := c.try("", "kubectl", "-n", meshNamespace, "exec", "daemonset/linkerd-cni", "--", "/shunt-agent", "status")
+			if err == nil {
+				return fmt.Errorf("its status is\n%s", text)
+			}
+			return nil
+		})
+		c.rewrite(file, original)
+		c.chained()
+		c.start(podsNamespace, pod{name: "whole-again", proxy: true})
+		c.answers(podsNamespace, "client", "whole-again", plainPort, "proxy inbound")
+		if after := c.agents(); after != before {
+			c.Errorf("the agents were %s, and are %s", before, after)
+		}
+	})
+	c.story("a Job's pod that is never restarted talks through its proxy, a sidecar", func(c cluster) {
+		c.apply(fmt.Sprintf(`
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once, namespace: %s}
+spec:
+  backoffLimit: 0
+  template:
+    metadata: {annotations: {linkerd.io/proxy-version: e2e}}
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 0
+      volumes: [{name: www, emptyDir: {}}]
+      initContainers: [%s]
+      containers:
+      - {name: app, image: %s, command: [wget, -qO-, "http://%s:%s/"]}
+`, podsNamespace, standIn("restartPolicy: Always, startupProbe: {exec: {command: [wget, -qO-, \"http://127.0.0.1:4140/\"]}, periodSeconds: 1}"), tools(), c.address(podsNamespace, "early"), plainPort))
+		c.kubectl("-n", podsNamespace, "wait", "--for=condition=Complete", "--timeout=90s", "job/once")
+		if got := c.kubectl("-n", podsNamespace, "logs", "job/once", "-c", "app"); got != "proxy outbound" {
+			c.Errorf("%q answered the job", got)
+		}
+	})
+	c.story("a pod in the node's own network leaves the node's rules alone", func(c cluster) {
+		m := c.machine()
+		rules := func() string { return m.run("nsenter", "--net=/run/netns/k8se2e", "nft", "-s", "list", "ruleset") }
+		before := rules()
+		c.start(podsNamespace, pod{name: "host", proxy: true, spec: "hostNetwork: true"})
+		if after := rules(); after != before || strings.Contains(after, "4143") {
+			c.Errorf("the node's rules were\n%s\nand are\n%s", before, after)
+		}
+		c.kubectl("-n", podsNamespace, "delete", "pod", "host", "--wait", "--timeout=60s")
 	})
 	c.story("helm upgrade rolls the agent under a stream of new pods", func(c cluster) {
 		done := make(chan error, 1)
@@ -109,14 +173,7 @@ func TestTheLifeOfANode(t *testing.T) {
 	c.story("helm uninstall takes the chain out, pods keep running, new ones are not meshed", func(c cluster) {
 		c.helm("uninstall", "linkerd-cni", "-n", meshNamespace, "--wait", "--timeout", "120s")
 		c.answers(podsNamespace, "client", "meshed", plainPort, "proxy inbound")
-		c.eventually("a pod that is not meshed", func() error {
-			c.kubectl("-n", podsNamespace, "delete", "pod", "after", "--ignore-not-found", "--wait")
-			c.start(podsNamespace, pod{name: "after", proxy: true})
-			if got := c.answer(podsNamespace, "client", "after", plainPort); got != "app" {
-				return fmt.Errorf("%s answers", got)
-			}
-			return nil
-		})
+		c.eventually("a pod that is not meshed", func() error { return c.unmeshed("after") })
 		c.kubectl("-n", podsNamespace, "delete", "pod", "meshed", "skips", "--wait", "--timeout=60s")
 		if file == "" {
 			return
@@ -139,6 +196,30 @@ func primary(t *testing.T) string {
 		t.Fatalf("the node's folder %s has no conflist: %v", dir, err)
 	}
 	return files[0]
+}
+
+// agents are the agents' pods, and how often each was restarted.
+func (c cluster) agents() string {
+	c.Helper()
+	return c.kubectl("-n", meshNamespace, "get", "pods", "-l", "k8s-app=linkerd-cni", "-o", "jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[0].restartCount};{end}")
+}
+
+// unmeshed makes a pod that would be meshed, and says whether it is.
+func (c cluster) unmeshed(name string) error {
+	c.Helper()
+	c.kubectl("-n", podsNamespace, "delete", "pod", name, "--ignore-not-found", "--wait")
+	c.start(podsNamespace, pod{name: name, proxy: true})
+	if got := c.answer(podsNamespace, "client", name, plainPort); got != "app" {
+		return fmt.Errorf("%q answers", got)
+	}
+	return nil
+}
+
+func (c cluster) remove(path string) {
+	c.Helper()
+	if err := os.Remove(path); err != nil {
+		c.Fatal(err)
+	}
 }
 
 // rewrite writes a file anew, as its owner does, with a rename.

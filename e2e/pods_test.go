@@ -10,7 +10,8 @@ import (
 type pod struct {
 	name        string
 	annotations map[string]string
-	proxy       bool // has a stand-in for the proxy, and is meshed
+	proxy       bool   // has a stand-in for the proxy, and is meshed
+	spec        string // one more line of the spec
 }
 
 // The ports that every application here listens on; each answers "app".
@@ -19,8 +20,7 @@ const (
 	skippedPort = "3306"
 )
 
-// manifest is the pod as YAML. The stand-in answers "proxy inbound" and "proxy
-// outbound" on the proxy's ports, as the proxy's user.
+// manifest is the pod as YAML.
 func (p pod) manifest(namespace string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
@@ -41,6 +41,7 @@ metadata:
 	fmt.Fprintf(&b, `spec:
   terminationGracePeriodSeconds: 0
   automountServiceAccountToken: false
+  dnsPolicy: Default
   volumes: [{name: www, emptyDir: {}}]
   containers:
   - name: app
@@ -49,15 +50,19 @@ metadata:
     readinessProbe: {exec: {command: [wget, -qO-, "http://127.0.0.1:%[3]s/"]}, periodSeconds: 1}
 `, tools(), skippedPort, plainPort)
 	if p.proxy {
-		fmt.Fprintf(&b, `  - name: linkerd-proxy
-    image: %s
-    securityContext: {runAsUser: 2102}
-    volumeMounts: [{name: www, mountPath: /www}]
-    command: [/bin/sh, -c, "mkdir /www/i /www/o; echo proxy inbound >/www/i/index.html; echo proxy outbound >/www/o/index.html; httpd -p 4140 -h /www/o; exec httpd -f -p 4143 -h /www/i"]
-    readinessProbe: {exec: {command: [wget, -qO-, "http://127.0.0.1:4140/"]}, periodSeconds: 1}
-`, tools())
+		b.WriteString("  - " + standIn(`readinessProbe: {exec: {command: [wget, -qO-, "http://127.0.0.1:4140/"]}, periodSeconds: 1}`) + "\n")
+	}
+	if p.spec != "" {
+		b.WriteString("  " + p.spec + "\n")
 	}
 	return b.String()
+}
+
+// standIn is a container that answers "proxy inbound" and "proxy outbound" on the
+// proxy's ports, as the proxy's user; with more keys.
+func standIn(more string) string {
+	return fmt.Sprintf(`{name: linkerd-proxy, image: %s, securityContext: {runAsUser: 2102}, volumeMounts: [{name: www, mountPath: /www}], %s,
+    command: [/bin/sh, -c, "mkdir /www/i /www/o; echo proxy inbound >/www/i/index.html; echo proxy outbound >/www/o/index.html; httpd -p 4140 -h /www/o; exec httpd -f -p 4143 -h /www/i"]}`, tools(), more)
 }
 
 func tools() string {

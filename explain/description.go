@@ -64,7 +64,10 @@ func (d *Description) Question() (*Question, error) {
 	default:
 		return nil, field("proto", "invalid value %q: want tcp or udp", d.Proto)
 	}
-	return q, d.addresses(q)
+	if err := d.addresses(q); err != nil {
+		return nil, err
+	}
+	return q, nil
 }
 
 func (d *Description) addresses(q *Question) (err error) {

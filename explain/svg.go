@@ -2,7 +2,6 @@ package explain
 
 import (
 	"bytes"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
@@ -79,10 +78,14 @@ type drawing struct {
 	width, y            int
 }
 
+// escaped is a text within an element or an attribute. It does without packages
+// html and encoding/xml, which the plugin would link.
 func escaped(text string) string {
-	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(plan.Printable(text))) // a Builder takes everything
-	return b.String()
+	text = strings.ReplaceAll(plan.Printable(text), "&", "&amp;")
+	for _, c := range []string{`<lt`, `>gt`, `"quot`} {
+		text = strings.ReplaceAll(text, c[:1], "&"+c[1:]+";")
+	}
+	return text
 }
 
 func (d *drawing) explanation(e *Explanation) {

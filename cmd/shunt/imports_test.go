@@ -36,6 +36,8 @@ func TestImportsGoOneWay(t *testing.T) {
 		"lint":     "manifest config plan pods",
 		"explain":  "apply config plan",
 
+		"docs/playground": "explain lint manifest config plan pods",
+
 		"agent":         "agent/install facts netns pods",
 		"agent/install": "",
 

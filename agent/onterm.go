@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"fmt"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -23,15 +22,6 @@ const (
 	OnTermRevert OnTerm = "revert" // take it out always
 	OnTermKeep   OnTerm = "keep"   // leave it always
 )
-
-// ParseOnTerm reads the value of --on-term.
-func ParseOnTerm(text string) (OnTerm, error) {
-	switch o := OnTerm(text); o {
-	case OnTermAuto, OnTermRevert, OnTermKeep:
-		return o, nil
-	}
-	return "", fmt.Errorf("invalid value %q: want auto, revert or keep", text)
-}
 
 // owner is what the watches last said of the DaemonSet and the node. What
 // cannot be seen any more stays as it was seen.

@@ -14,6 +14,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/cni/pkg/version"
 
+	"shunt/logging"
 	"shunt/netns"
 	"shunt/netns/netnstest"
 	"shunt/pods"
@@ -56,7 +57,7 @@ func TestTheNodesOwnNamespaceIsRefused(t *testing.T) {
 	node := netnstest.New(t)
 	node.Run(t, func() {
 		var log bytes.Buffer
-		c := &call{run: &run{}, args: args{netns: node.Path}, conf: &netConf{}, log: newLogger(&log, slog.LevelInfo)}
+		c := &call{run: &run{}, args: args{netns: node.Path}, conf: &netConf{}, log: logging.New(&log, slog.LevelInfo)}
 		ns, err := c.openNetns()
 		if ns != nil || asError(err).Code != types.ErrInvalidNetNS || !strings.Contains(err.Error(), "the node's own") {
 			t.Errorf("%v, %v", ns, err)

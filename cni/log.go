@@ -1,10 +1,10 @@
 package cni
 
 import (
-	"io"
 	"log/slog"
 
 	"shunt/config"
+	"shunt/logging"
 )
 
 // openLog returns the log that the network configuration asks for: standard
@@ -14,7 +14,7 @@ import (
 func (r *run) openLog(c *netConf) *slog.Logger {
 	level, known := slog.LevelInfo, true
 	if c.logLevel != "" {
-		if level, known = r.Level(c.logLevel); !known {
+		if level, known = logging.ParseLevel(c.logLevel); !known {
 			level = slog.LevelInfo
 		}
 	}
@@ -27,7 +27,7 @@ func (r *run) openLog(c *netConf) *slog.Logger {
 			r.logFile.Store(file)
 		}
 	}
-	log := newLogger(to, level)
+	log := logging.New(to, level)
 	if !known {
 		log.Warn("network configuration: log_level is not known, so info is taken: want debug, info, warn or error", "log_level", clip(c.logLevel))
 	}
@@ -47,26 +47,8 @@ func (r *run) closeLog() {
 		return
 	}
 	if err := file.end(); err != nil {
-		newLogger(r.stderr, slog.LevelWarn).Warn(logFileUnused, "error", err)
+		logging.New(r.stderr, slog.LevelWarn).Warn(logFileUnused, "error", err)
 	}
-}
-
-// newLogger returns a log that tells the time in UTC: for the node's own zone
-// every run would read a file.
-func newLogger(to io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{
-		Level:       level,
-		ReplaceAttr: UTC,
-	}))
-}
-
-// UTC is for slog.HandlerOptions.ReplaceAttr: it puts a line's time in UTC, which
-// spares the reading of the local time zone.
-func UTC(groups []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey && len(groups) == 0 {
-		a.Value = slog.TimeValue(a.Value.Time().UTC())
-	}
-	return a
 }
 
 // logSources says at debug level what every setting is that somebody set, and

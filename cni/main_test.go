@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -53,10 +52,6 @@ func (f *fakeRules) plugin() *Plugin {
 			defer f.mu.Unlock()
 			f.cfg, f.netns = cfg, ns.ID()
 			return f
-		},
-		Level: func(name string) (slog.Level, bool) {
-			var l slog.Level
-			return l, l.UnmarshalText([]byte(name)) == nil
 		},
 	}
 }

@@ -28,6 +28,7 @@ import (
 
 	"shunt/apply"
 	"shunt/config"
+	"shunt/logging"
 	"shunt/netns"
 	"shunt/redirect"
 )
@@ -35,9 +36,6 @@ import (
 // Plugin is the program in its role as a CNI plugin.
 type Plugin struct {
 	Version string // of the program; rules say who wrote them
-
-	// Level reads the name of a log level.
-	Level func(name string) (level slog.Level, known bool)
 
 	// Locks is the folder of the node's locks; "": redirect.LockFolder.
 	Locks string
@@ -124,7 +122,7 @@ const (
 func (r *run) main() {
 	r.verb = r.getenv("CNI_COMMAND")
 	r.start = time.Now()
-	r.log.Store(newLogger(r.stderr, slog.LevelInfo))
+	r.log.Store(logging.New(r.stderr, slog.LevelInfo))
 	// The verb runs right here: another goroutine would start another
 	// thread, which costs more than all the rest for a pod that is not meshed.
 	r.limit = time.AfterFunc(r.bound, r.overdue)

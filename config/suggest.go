@@ -34,12 +34,14 @@ func placeholder(f *pflag.Flag) string {
 
 // invalidValue is the error of a value that pflag itself refused.
 func invalidValue(err *pflag.InvalidValueError) error {
-	want := placeholder(err.GetFlag())
-	switch err.GetFlag().Value.Type() {
-	case "bool":
+	want := err.GetFlag().Value.Type()
+	switch {
+	case want == "bool":
 		want = "true or false"
-	case "duration":
+	case want == "duration":
 		want = "a duration such as 5s or 500ms"
+	case strings.Contains(want, "|"):
+		want = oneOf(strings.Split(want, "|"))
 	}
 	return inputf("flag --%s: invalid value %s: want %s", err.GetFlag().Name, Quote(err.GetValue()), want)
 }

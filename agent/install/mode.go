@@ -17,15 +17,6 @@ const (
 	Chain Mode = "chain"
 )
 
-// ParseMode reads a mode.
-func ParseMode(text string) (Mode, error) {
-	switch m := Mode(text); m {
-	case Auto, Dropin, Chain:
-		return m, nil
-	}
-	return "", fmt.Errorf("%q is not a mode: want auto, dropin or chain", text)
-}
-
 // decide returns the mode for this file and runtime, and why. recorded is the
 // mode of the record, "" for none. It is an error to ask for drop-in where
 // libcni would not read it.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shunt/agent/install"
+	"shunt/logging"
 )
 
 // mostTries is how often install --once tries: together the tries last longer than
@@ -18,7 +19,7 @@ const mostTries = 30
 
 func newInstall(s *system) *cobra.Command {
 	var o options
-	var l logFlags
+	var l logging.Flags
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "install [flags]",
@@ -29,7 +30,7 @@ by an image builder. It waits for the node's network configuration, unless
 	}
 	o.folders(cmd.Flags())
 	o.plugin(cmd.Flags())
-	l.bind(cmd.Flags())
+	l.Bind(cmd.Flags())
 	cmd.Flags().BoolVar(&once, "once", false, "do not wait for the node's network configuration")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := fromEnv(cmd.Flags(), s.lookupEnv); err != nil {
@@ -40,7 +41,7 @@ by an image builder. It waits for the node's network configuration, unless
 		if err != nil {
 			return err
 		}
-		log, err := l.logger(s.stderr)
+		log, err := l.Open(s.stderr)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shunt/agent/install"
+	"shunt/cli"
 	"shunt/config"
 )
 
@@ -43,7 +44,7 @@ func (o *options) plugin(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pluginName, "plugin-name", "", "name of the plugin's binary (default: the entry's type)")
 	fs.StringVar(&o.pluginFile, "plugin-file", "", "the binary that is installed as the plugin (default: shunt, beside this program)")
 	fs.StringVar(&o.confName, "conf-name", "", "file in the net dir to chain to (default: the one that the runtime uses)")
-	fs.StringVar(&o.mode, "mode", string(install.Auto), "auto, dropin (a file of its own) or chain (an entry in the network's conflist)")
+	cli.Choice(fs, &o.mode, "mode", "", "how the plugin is chained: dropin is a file of its own, chain an entry in the network's conflist", string(install.Auto), string(install.Dropin), string(install.Chain))
 	fs.StringVar(&o.namespace, "namespace", "", "the agent's namespace, which the plugin leaves alone (default: the service account's)")
 	fs.BoolVar(&o.force, "force", false, "install although the runtime passes no pod annotations, without which pods cannot start")
 }
@@ -87,10 +88,6 @@ func fromEnv(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
 
 // install returns the installer's configuration.
 func (o *options) install(s *system) (install.Config, error) {
-	mode, err := install.ParseMode(o.mode)
-	if err != nil {
-		return install.Config{}, input("flag --mode: %v", err)
-	}
 	entry, err := o.entry(s)
 	if err != nil {
 		return install.Config{}, input("%v", err)
@@ -109,7 +106,7 @@ func (o *options) install(s *system) (install.Config, error) {
 	}
 	return install.Config{
 		NetDir: o.onNode(o.netDir), BinDir: o.onNode(o.binDir), Plugin: plugin, Entry: entry,
-		Mode: mode, ConfName: o.confName, Kubeconfig: kubeconfig, Force: o.force,
+		Mode: install.Mode(o.mode), ConfName: o.confName, Kubeconfig: kubeconfig, Force: o.force,
 	}, nil
 }
 

@@ -1,17 +1,16 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"shunt/agent"
+	"shunt/logging"
 )
 
 // newRepairController is the command under the name of Linkerd's repair
 // controller, with its flags and variables.
 func newRepairController(s *system) *cobra.Command {
-	var l logFlags
+	var l logging.Flags
 	var cfg agent.RepairConfig
 	cmd := &cobra.Command{
 		Use:   agent.RepairControllerName + " [flags]",
@@ -20,7 +19,7 @@ func newRepairController(s *system) *cobra.Command {
 	cmd.Flags().StringVar(&cfg.AdminAddr, "admin-addr", "0.0.0.0:8080", "address for /live, /ready and /metrics")
 	cmd.Flags().StringVar(&cfg.Node, "node-name", "", "the node whose pods are looked at")
 	cmd.Flags().StringVar(&cfg.Pod, "controller-pod-name", "", "this pod, which Events name")
-	l.bind(cmd.Flags())
+	l.Bind(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		for flag, name := range map[string]string{"node-name": "NODE_NAME", "controller-pod-name": "POD_NAME", "log-level": "LOG_LEVEL", "log-format": "LOG_FORMAT"} {
 			value, _ := s.lookupEnv("LINKERD_CNI_REPAIR_CONTROLLER_" + name)
@@ -30,8 +29,8 @@ func newRepairController(s *system) *cobra.Command {
 				}
 			}
 		}
-		l.level = levelOf(l.level)
-		log, err := l.logger(s.stdout) // where Linkerd's writes it
+		l.Level = logging.FilterLevel(l.Level)
+		log, err := l.Open(s.stdout) // where Linkerd's writes it
 		if err != nil {
 			return err
 		}
@@ -44,14 +43,4 @@ func newRepairController(s *system) *cobra.Command {
 		return agent.RunRepairController(cmd.Context(), cfg, log)
 	}
 	return cmd
-}
-
-// levelOf reads a log filter of Linkerd's program, such as
-// linkerd_cni_repair_controller=debug,warn: its first level counts.
-func levelOf(filter string) string {
-	first, _, _ := strings.Cut(filter, ",")
-	if _, level, found := strings.Cut(first, "="); found {
-		return level
-	}
-	return first
 }

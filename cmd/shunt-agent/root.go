@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shunt/agent"
+	"shunt/cli"
 	"shunt/config"
 )
 
@@ -42,7 +43,7 @@ func run(ctx context.Context, s system) int {
 
 func newRoot(s *system) *cobra.Command {
 	if filepath.Base(s.name) == agent.RepairControllerName {
-		return finish(newRepairController(s))
+		return cli.Finish(newRepairController(s))
 	}
 	root := &cobra.Command{
 		Use:   "shunt-agent",
@@ -54,31 +55,13 @@ Every flag is also a variable, SHUNT_AGENT_ and its name: SHUNT_AGENT_MODE for
 --mode. The variables of Linkerd's installer are read as well.`,
 	}
 	for _, c := range []*cobra.Command{newRun(s), newInstall(s), newUninstall(s), newStatus(s), newVersion(s)} {
-		root.AddCommand(finish(c))
+		root.AddCommand(cli.Finish(c))
 	}
+	cli.BindVersion(root, "shunt-agent", versionString(), s.stdout)
 	if len(s.args) == 0 {
 		s.args = []string{"run"}
 	}
-	return finish(root)
-}
-
-// finish sets what is the same for every command: errors are ours to print,
-// and no usage text follows them.
-func finish(cmd *cobra.Command) *cobra.Command {
-	cmd.SilenceErrors = true
-	cmd.SilenceUsage = true
-	cmd.DisableFlagsInUseLine = true
-	cmd.Flags().SortFlags = false
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return config.FlagError(c.Flags(), err) })
-	if cmd.Args == nil {
-		cmd.Args = func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return input("unexpected argument %q: see %s --help", args[0], c.CommandPath())
-		}
-	}
-	return cmd
+	return cli.Finish(root)
 }
 
 // input is an error of the request: nothing was touched.

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"shunt/agent"
+	"shunt/cli"
+	"shunt/logging"
 )
 
 // defaultHealth is where the agent answers probes. The address is the host's,
@@ -25,7 +27,7 @@ type runFlags struct {
 func (r *runFlags) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&r.node, "node", "", "the node's name (default: that of the agent's own pod)")
 	fs.StringVar(&r.daemonSet, "daemonset", "", "the agent's DaemonSet (default: the owner of its own pod)")
-	fs.StringVar(&r.onTerm, "on-term", string(agent.OnTermAuto), "when told to end: auto (take the plugin out if the DaemonSet is deleted or no longer selects the node), revert (always) or keep")
+	cli.Choice(fs, &r.onTerm, "on-term", "", "whether to take the plugin out when told to end: auto, if the DaemonSet is deleted or no longer selects the node; revert, always; keep, never", string(agent.OnTermAuto), string(agent.OnTermRevert), string(agent.OnTermKeep))
 	healthFlag(fs, &r.healthAddr)
 	fs.StringVar(&r.metricsAddr, "metrics-addr", "", "address for /metrics (default: none)")
 }
@@ -36,7 +38,7 @@ func healthFlag(fs *pflag.FlagSet, addr *string) {
 
 func newRun(s *system) *cobra.Command {
 	var o options
-	var l logFlags
+	var l logging.Flags
 	var r runFlags
 	cmd := &cobra.Command{
 		Use:   "run [flags]",
@@ -45,18 +47,14 @@ func newRun(s *system) *cobra.Command {
 	o.folders(cmd.Flags())
 	o.plugin(cmd.Flags())
 	r.bind(cmd.Flags())
-	l.bind(cmd.Flags())
+	l.Bind(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := fromEnv(cmd.Flags(), s.lookupEnv); err != nil {
 			return err
 		}
-		log, err := l.logger(s.stderr)
+		log, err := l.Open(s.stderr)
 		if err != nil {
 			return err
-		}
-		onTerm, err := agent.ParseOnTerm(r.onTerm)
-		if err != nil {
-			return input("flag --on-term: %v", err)
 		}
 		installer, err := o.install(s)
 		if err != nil {
@@ -67,7 +65,7 @@ func newRun(s *system) *cobra.Command {
 			log.Debug("no API server", "err", err)
 		}
 		return agent.Run(cmd.Context(), agent.Config{
-			Install: installer, Kube: kube, Node: r.node, Namespace: o.namespace, DaemonSet: r.daemonSet, OnTerm: onTerm,
+			Install: installer, Kube: kube, Node: r.node, Namespace: o.namespace, DaemonSet: r.daemonSet, OnTerm: agent.OnTerm(r.onTerm),
 			HealthAddr: r.healthAddr, MetricsAddr: r.metricsAddr, Version: versionString(), Idle: o.idle(),
 		}, log)
 	}

@@ -10,11 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"shunt/agent/install"
+	"shunt/logging"
 )
 
 func newUninstall(s *system) *cobra.Command {
 	var o options
-	var l logFlags
+	var l logging.Flags
 	var binary bool
 	var health string
 	cmd := &cobra.Command{
@@ -26,13 +27,13 @@ agent that runs on the node would put it back: delete its DaemonSet first.`,
 	o.folders(cmd.Flags())
 	cmd.Flags().BoolVar(&binary, "binary", false, "remove the plugin's binary, too; some runtimes then cannot tear down pods that started before")
 	healthFlag(cmd.Flags(), &health)
-	l.bind(cmd.Flags())
+	l.Bind(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := fromEnv(cmd.Flags(), s.lookupEnv); err != nil {
 			return err
 		}
 		o.withoutPod(cmd.Flags())
-		log, err := l.logger(s.stderr)
+		log, err := l.Open(s.stderr)
 		if err != nil {
 			return err
 		}

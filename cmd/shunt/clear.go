@@ -7,6 +7,7 @@ import (
 
 	"shunt/apply"
 	"shunt/config"
+	"shunt/logging"
 	"shunt/redirect"
 )
 
@@ -14,7 +15,7 @@ import (
 type clearRun struct {
 	sys    *system
 	target target
-	logs   logFlags
+	logs   logging.Flags
 }
 
 func newClear(s *system) *cobra.Command {
@@ -37,12 +38,12 @@ CAP_NET_ADMIN.`,
 	r.target.bind(fs)
 	r.target.bindHost(fs)
 	fs.DurationVar(&cfg.LockTimeout, "lock-timeout", cfg.LockTimeout, "how long to wait for another run in the same namespace")
-	r.logs.bind(fs)
+	r.logs.Bind(fs)
 	return cmd
 }
 
 func (r *clearRun) run(ctx context.Context, cfg config.Config) error {
-	log, err := r.logs.logger(r.sys)
+	log, err := r.sys.openLog(&r.logs)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shunt/apply"
+	"shunt/cli"
 )
 
 // diffRun is one call of `shunt diff`.
@@ -31,16 +32,13 @@ trouble. Nothing is written. It needs CAP_NET_ADMIN.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context()) },
 	}
-	bindFormat(cmd.Flags(), &r.format, "text", "text (unified diff) or json")
+	cli.BindOutput(cmd.Flags(), &r.format, "what is printed; text is a unified diff", formatText, formatJSON)
 	r.bind(cmd, s)
 	r.target.bind(cmd.Flags())
 	return cmd
 }
 
 func (r *diffRun) run(ctx context.Context) error {
-	if err := checkFormat(r.format, "text", formatJSON); err != nil {
-		return err
-	}
 	req, err := r.resolve(ctx)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shunt/cli"
 	"shunt/config"
 	"shunt/explain"
 	"shunt/plan"
@@ -41,6 +42,7 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 		Example: `  shunt explain outbound --uid 1000 --to 10.0.0.5:3306
   shunt explain inbound --from 10.1.2.3 --port 8080 -f app.yaml --workload Deployment/web
   sudo shunt explain outbound --to 10.0.0.5:3306 --live --netns /run/netns/pod1`,
+		Args:      cobra.ArbitraryArgs, // question says which is missing
 		ValidArgs: []string{plan.Inbound.String(), plan.Outbound.String()},
 		RunE:      func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
 	}
@@ -50,8 +52,8 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 	fs.StringVar(&r.connection.Port, "port", "", "`port` that it goes to, if --to does not say it")
 	fs.StringVar(&r.connection.UID, "uid", "0", "user `id` of the process that connects, outbound")
 	fs.StringVar(&r.connection.GID, "gid", "0", "group `id` of the process that connects, outbound")
-	fs.StringVar(&r.connection.Proto, "proto", "tcp", "protocol: `tcp|udp`")
-	bindFormat(fs, &r.format, "text", "text, json or svg (a drawing, for documents)")
+	cli.Choice(fs, &r.connection.Proto, "proto", "", "protocol", "tcp", "udp")
+	cli.BindOutput(fs, &r.format, "what is printed; svg is a drawing, for documents", formatText, formatJSON, formatSVG)
 	fs.BoolVar(&r.live, "live", false, "explain by the live rules of a network namespace, with their packet counters")
 	r.target.bind(fs)
 	r.workloads.bind(fs)
@@ -60,19 +62,16 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 }
 
 func (r *explainRun) run(cmd *cobra.Command, args []string) error {
-	if err := checkFormat(r.format, "text", formatJSON, formatSVG); err != nil {
-		return err
-	}
 	if err := r.workloads.check(cmd.Flags()); err != nil {
 		return err
 	}
 	switch {
 	case r.live && r.workloads.files != nil:
-		return badFlag("live", "it cannot be combined with -f, as live rules do not come from manifests: give one of them")
+		return cli.BadFlag("live", "it cannot be combined with -f, as live rules do not come from manifests: give one of them")
 	case r.live && r.format == formatSVG:
-		return badFlag("output", "svg draws the rules of a configuration: leave out --live")
+		return cli.BadFlag("output", "svg draws the rules of a configuration: leave out --live")
 	case !r.live && (r.target.given("netns") || r.target.given("pid")):
-		return badFlag("netns", "it and --pid apply to live rules: give --live as well")
+		return cli.BadFlag("netns", "it and --pid apply to live rules: give --live as well")
 	}
 	q, err := r.question(args)
 	if err != nil {
@@ -125,7 +124,7 @@ func (r *explainRun) question(args []string) (*explain.Question, error) {
 		if wrong.Field == "direction" {
 			return nil, &config.InputError{Err: fmt.Errorf("%w, as in shunt explain outbound --to 10.0.0.5:3306", wrong.Err)}
 		}
-		return nil, badFlag(wrong.Field, "%w", wrong.Err)
+		return nil, cli.BadFlag(wrong.Field, "%w", wrong.Err)
 	}
 	return q, nil
 }

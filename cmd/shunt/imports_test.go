@@ -23,6 +23,8 @@ func TestImportsGoOneWay(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{
 		"config":   "",
+		"logging":  "config",
+		"cli":      "config",
 		"plan":     "config",
 		"pods":     "config",
 		"facts":    "pods",
@@ -31,7 +33,7 @@ func TestImportsGoOneWay(t *testing.T) {
 		"nftables": "apply plan netns",
 		"iptables": "apply plan netns",
 		"redirect": "apply nftables iptables config plan netns",
-		"cni":      "redirect apply plan netns facts pods config",
+		"cni":      "redirect apply plan netns facts pods config logging",
 		"manifest": "config plan pods",
 		"lint":     "manifest config plan pods",
 		"explain":  "apply config plan",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"shunt/cli"
 	"shunt/config"
 	"shunt/lint"
 	"shunt/manifest"
@@ -75,8 +76,8 @@ A finding is silenced, with a reason, by a comment on its line or above it
 	r.files.bind(flags)
 	flags.BoolVarP(&r.recursive, "recursive", "R", false, "read the files in folders of folders, too")
 	bindAssume(flags, &r.assume)
-	bindFormat(flags, &r.format, "text", "text, json, sarif (2.1.0) or github (commands of a workflow)")
-	flags.StringVar(&r.severity, "severity", string(lint.Error), "the least severity that makes the exit status 1: `error|warning|note`")
+	cli.BindOutput(flags, &r.format, "what is printed; sarif is version 2.1.0, github commands of a workflow", formatText, formatJSON, formatSARIF, formatGitHub)
+	cli.Choice(flags, &r.severity, "severity", "", "the least severity that makes the exit status 1", string(lint.Error), string(lint.Warning), string(lint.Note))
 	flags.BoolVar(&r.strict, "strict", false, "the same as --severity warning")
 	flags.StringVar(&r.release, "linkerd-version", lint.DefaultRelease, "`release` of Linkerd whose defaults apply, such as 2.19 or edge-26.8.1")
 	flags.StringVar(&r.ignores, "ignore-file", "", "`file` that silences findings (default "+ignoresFile+", if there is one)")
@@ -86,18 +87,12 @@ A finding is silenced, with a reason, by a comment on its line or above it
 }
 
 func (r *lintRun) run() error {
-	if err := checkFormat(r.format, "text", formatJSON, formatSARIF, formatGitHub); err != nil {
-		return err
-	}
-	if err := oneOf("severity", r.severity, string(lint.Error), string(lint.Warning), string(lint.Note)); err != nil {
-		return err
-	}
 	if r.strict && r.severity == string(lint.Error) {
 		r.severity = string(lint.Warning)
 	}
 	release, err := lint.ParseRelease(r.release)
 	if err != nil {
-		return badFlag("linkerd-version", "%w", err)
+		return cli.BadFlag("linkerd-version", "%w", err)
 	}
 	switch {
 	case r.rules:
@@ -173,7 +168,7 @@ func (r *lintRun) readIgnores() ([]lint.Ignore, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, badFlag("ignore-file", "%w", err)
+		return nil, cli.BadFlag("ignore-file", "%w", err)
 	}
 	defer f.Close() // only read from
 	ignores, err := lint.ReadIgnores(f)
@@ -238,5 +233,5 @@ func (r *lintRun) explainRule() error {
 	if guess := config.Suggest(r.rule, ids); guess != "" {
 		hint = "did you mean " + guess + "?"
 	}
-	return badFlag("explain", "unknown rule %s: %s", plan.Printable(r.rule), hint)
+	return cli.BadFlag("explain", "unknown rule %s: %s", plan.Printable(r.rule), hint)
 }

@@ -8,10 +8,12 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
 	"shunt/cni"
+	"shunt/logging"
 )
 
 // Exit statuses, as kubectl and diff(1) use them.
@@ -30,6 +32,22 @@ type system struct {
 	stdout    io.Writer
 	stderr    io.Writer
 	role      role
+}
+
+// openLog returns the log. Under Linkerd's names it is on standard output, an
+// unknown format is plain, and the validator's level a filter, as there.
+// Otherwise standard output is for the product alone.
+func (s *system) openLog(l *logging.Flags) (*slog.Logger, error) {
+	if s.role == commandLine {
+		return l.Open(s.stderr)
+	}
+	if l.Format != logging.JSON {
+		l.Format = logging.Plain
+	}
+	if s.role == networkValidator {
+		l.Level = logging.FilterLevel(l.Level)
+	}
+	return l.Open(s.stdout)
 }
 
 func main() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"shunt/cli"
 	"shunt/config"
 	"shunt/manifest"
 	"shunt/plan"
@@ -106,7 +107,8 @@ func (w *workloads) bind(fs *pflag.FlagSet) {
 	w.files.bind(fs)
 	bindAssume(fs, &w.assume)
 	fs.StringVar(&w.name, "workload", "", "with -f, this workload only: `kind/name`, or namespace/kind/name")
-	fs.StringVar(&w.mode, "mode", string(config.ModeInit), "with -f, what the injector works with (`init|cni`): an init container, where annotations replace settings, or the plugin, where inbound skip ports add")
+	cli.Choice(fs, &w.mode, "mode", "", "with -f, what the injector works with: an init container, where annotations replace settings, or the plugin, where inbound skip ports add", string(config.ModeInit), string(config.ModeCNI))
+
 }
 
 // bindAssume defines --assume-injected.
@@ -116,16 +118,13 @@ func bindAssume(fs *pflag.FlagSet, assume *bool) {
 
 // check refuses flags that have no meaning without -f, or with it.
 func (w *workloads) check(fs *pflag.FlagSet) error {
-	if err := oneOf("mode", w.mode, string(config.ModeInit), string(config.ModeCNI)); err != nil {
-		return err
-	}
 	for _, name := range []string{"workload", "mode", "assume-injected"} {
 		if w.files == nil && fs.Changed(name) {
-			return badFlag(name, "it applies to manifests: give -f as well")
+			return cli.BadFlag(name, "it applies to manifests: give -f as well")
 		}
 	}
 	if w.files != nil && fs.Changed("annotations-file") {
-		return badFlag("annotations-file", "it cannot be combined with -f: give one of them")
+		return cli.BadFlag("annotations-file", "it cannot be combined with -f: give one of them")
 	}
 	return nil
 }
@@ -140,7 +139,7 @@ type selected struct {
 // resolve reads the manifests, and computes what the workloads get: the one
 // that is named, or every one, or if only is set the only one.
 func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, error) {
-	log, err := r.logs.logger(r.sys)
+	log, err := r.sys.openLog(&r.logs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -206,20 +205,4 @@ func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// badFlag is the error of a flag's value.
-func badFlag(flag, format string, args ...any) error {
-	return &config.InputError{Err: fmt.Errorf("flag --"+flag+": "+format, args...)}
-}
-
-// oneOf refuses a value that is not one of the known ones.
-func oneOf(flag, value string, known ...string) error {
-	for _, k := range known {
-		if value == k {
-			return nil
-		}
-	}
-	last := len(known) - 1
-	return badFlag(flag, "invalid value %q: want %s or %s", value, strings.Join(known[:last], ", "), known[last])
 }

@@ -6,14 +6,15 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"shunt/cli"
 	"shunt/config"
 	"shunt/redirect"
 )
 
-// Output formats of plan.
+// The formats of what verbs print.
 const (
+	formatText     = "text"
 	formatRules    = "rules"
 	formatNft      = "nft"
 	formatIptables = "iptables"
@@ -41,9 +42,6 @@ value came from.`,
   shunt plan -f app.yaml -o table --workload Deployment/web`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkFormat(format, formatRules, formatNft, formatIptables, formatTable, formatJSON); err != nil {
-				return err
-			}
 			if err := w.check(cmd.Flags()); err != nil {
 				return err
 			}
@@ -62,17 +60,12 @@ value came from.`,
 			return err
 		},
 	}
-	bindFormat(cmd.Flags(), &format, formatRules, "rules (loadable text of the chosen backend), nft, iptables, table or json")
+	cli.BindOutput(cmd.Flags(), &format, "what is printed; rules is text that the chosen backend's own tool loads",
+		formatRules, formatNft, formatIptables, formatTable, formatJSON)
 	w.bind(cmd.Flags())
 	r.bind(cmd, s)
 	return cmd
 }
-
-func bindFormat(fs *pflag.FlagSet, format *string, initial, help string) {
-	fs.StringVarP(format, "output", "o", initial, help)
-}
-
-func checkFormat(format string, known ...string) error { return oneOf("output", format, known...) }
 
 // render returns the plan in a format.
 func render(req *resolved, format string) (string, error) {

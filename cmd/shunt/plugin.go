@@ -8,5 +8,5 @@ var lockFolder string
 
 // newPlugin returns the program in its role as a CNI plugin.
 func newPlugin() *cni.Plugin {
-	return &cni.Plugin{Version: versionString(), Level: parseLevel, Locks: lockFolder}
+	return &cni.Plugin{Version: versionString(), Locks: lockFolder}
 }

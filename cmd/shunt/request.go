@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shunt/config"
+	"shunt/logging"
 	"shunt/plan"
 	"shunt/redirect"
 )
@@ -20,7 +21,7 @@ import (
 type request struct {
 	sys         *system
 	settings    *config.Flags
-	logs        logFlags
+	logs        logging.Flags
 	annotations string
 }
 
@@ -33,7 +34,7 @@ func (r *request) bind(cmd *cobra.Command, s *system) {
 	}
 	r.settings = config.BindFlags(cmd.Flags(), names)
 	cmd.Flags().StringVar(&r.annotations, "annotations-file", "", "merge the pod annotations in this downward API file")
-	r.logs.bind(cmd.Flags())
+	r.logs.Bind(cmd.Flags())
 }
 
 // resolved is a request after everything was read and checked.
@@ -46,7 +47,7 @@ type resolved struct {
 // resolve reads the layers, validates, and builds the plan. Its errors are
 // input errors: nothing was touched.
 func (r *request) resolve(ctx context.Context) (*resolved, error) {
-	log, err := r.logs.logger(r.sys)
+	log, err := r.sys.openLog(&r.logs)
 	if err != nil {
 		return nil, err
 	}
@@ -95,4 +96,11 @@ func (r *resolved) rules(t *target) (rules *redirect.Rules, done func(), err err
 		Version: versionString(), Log: r.log, Locks: lockFolder, HostNetwork: t.host,
 	})
 	return rules, func() { _ = ns.Close() }, nil
+}
+
+// warnAll logs remarks on the configuration, one line each.
+func warnAll(ctx context.Context, log *slog.Logger, warnings []string) {
+	for _, w := range warnings {
+		log.WarnContext(ctx, w)
+	}
 }

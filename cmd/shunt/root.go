@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"shunt/cli"
 	"shunt/config"
 	"shunt/iptables"
 	"shunt/netns"
@@ -80,9 +81,9 @@ func rejected(err error) bool {
 func newRoot(s *system) *cobra.Command {
 	switch s.role {
 	case proxyInit:
-		return finish(newInit(s))
+		return cli.Finish(newInit(s))
 	case networkValidator:
-		return finish(newValidate(s))
+		return cli.Finish(newValidate(s))
 	}
 	root := &cobra.Command{
 		Use:   "shunt",
@@ -94,7 +95,6 @@ func newRoot(s *system) *cobra.Command {
 			}
 			return unknownCommand(args[0])
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	list := verbs()
 	if len(s.args) > 0 {
@@ -103,13 +103,14 @@ func newRoot(s *system) *cobra.Command {
 		}
 	}
 	for _, v := range list {
-		root.AddCommand(finish(v.make(s)))
+		root.AddCommand(cli.Finish(v.make(s)))
 	}
 	if len(list) == 1 {
 		root.CompletionOptions.DisableDefaultCmd = true
 	}
 	root.SetHelpCommand(newHelp(root))
-	return finish(root)
+	cli.BindVersion(root, "shunt", versionString(), s.stdout)
+	return cli.Finish(root)
 }
 
 func unknownCommand(name string) error {
@@ -118,19 +119,6 @@ func unknownCommand(name string) error {
 		hint = fmt.Sprintf("did you mean %q?", guess)
 	}
 	return &config.InputError{Err: fmt.Errorf("unknown command %q: %s", name, hint)}
-}
-
-// finish sets what is the same for every command: errors are ours to print,
-// and no usage text follows them.
-func finish(cmd *cobra.Command) *cobra.Command {
-	cmd.SilenceErrors = true
-	cmd.SilenceUsage = true
-	cmd.DisableFlagsInUseLine = true
-	cmd.Flags().SortFlags = false
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return config.FlagError(c.Flags(), err)
-	})
-	return cmd
 }
 
 // noArgs refuses stray arguments with a hint at how values are given.
@@ -157,9 +145,10 @@ func errorLine(called *cobra.Command, err error) string {
 }
 
 func newHelp(root *cobra.Command) *cobra.Command {
-	return finish(&cobra.Command{
+	return cli.Finish(&cobra.Command{
 		Use:   "help [command]",
 		Short: "explain a command",
+		Args:  cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {

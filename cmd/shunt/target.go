@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"shunt/cli"
 	"shunt/config"
 	"shunt/netns"
 	"shunt/redirect"
@@ -51,13 +52,13 @@ func (t *target) find() (*netns.NS, error) {
 	case byPath && byPID:
 		return nil, &config.InputError{Err: errors.New("--netns and --pid were both given: give one")}
 	case byPath && t.path == "":
-		return nil, badFlag("netns", "its value is empty: is a variable not set? leave the flag out to work in the current namespace")
+		return nil, cli.BadFlag("netns", "its value is empty: is a variable not set? leave the flag out to work in the current namespace")
 	case byPath:
 		return netns.Open(t.path)
 	case byPID:
 		pid, err := strconv.ParseInt(t.pid, 10, 32)
 		if err != nil || pid <= 0 {
-			return nil, badFlag("pid", "%s is not the id of a process: is a variable not set? leave the flag out to work in the current namespace", config.Quote(t.pid))
+			return nil, cli.BadFlag("pid", "%s is not the id of a process: is a variable not set? leave the flag out to work in the current namespace", config.Quote(t.pid))
 		}
 		return netns.OpenPID(int(pid))
 	}

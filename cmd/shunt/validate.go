@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"shunt/cli"
 	"shunt/config"
+	"shunt/logging"
 )
 
 // validateRun is one call of `shunt validate`, which has the flags and the exit
@@ -20,7 +22,7 @@ import (
 // come late still count.
 type validateRun struct {
 	sys     *system
-	logs    logFlags
+	logs    logging.Flags
 	listen  string
 	connect string
 	timeout time.Duration
@@ -53,11 +55,11 @@ privileges, and looks at no rules.`,
 	fs.StringVar(&r.listen, "listen-addr", "0.0.0.0:4140", "`address:port` that connections are redirected to; [::] takes both families")
 	fs.StringVar(&r.connect, "connect-addr", "192.0.2.2:1404", "`address:port` to connect to: the pod has a route to it, and nothing answers there")
 	fs.DurationVar(&r.timeout, "timeout", 10*time.Second, "how long to try")
-	r.logs.bind(fs)
+	r.logs.Bind(fs)
 	if s.role == networkValidator {
 		cmd.Use = "linkerd2-network-validator [flags]"
 		cmd.Example = "  linkerd2-network-validator --connect-addr 1.1.1.1:20001 --listen-addr 0.0.0.0:4140 --timeout 10s"
-		for name, to := range map[string]*string{"LINKERD_NETWORK_VALIDATOR_LOG_LEVEL": &r.logs.level, "LINKERD_NETWORK_VALIDATOR_LOG_FORMAT": &r.logs.format} {
+		for name, to := range map[string]*string{"LINKERD_NETWORK_VALIDATOR_LOG_LEVEL": &r.logs.Level, "LINKERD_NETWORK_VALIDATOR_LOG_FORMAT": &r.logs.Format} {
 			if value, ok := s.lookupEnv(name); ok {
 				*to = value
 			}
@@ -72,7 +74,7 @@ type notValid struct{ error }
 func (e notValid) Unwrap() error { return e.error }
 
 func (r *validateRun) run(ctx context.Context) error {
-	log, err := r.logs.logger(r.sys)
+	log, err := r.sys.openLog(&r.logs)
 	if err != nil {
 		return err
 	}
@@ -108,17 +110,17 @@ func (r *validateRun) addresses() (listen, to netip.AddrPort, err error) {
 		to         *netip.AddrPort
 	}{{"listen-addr", r.listen, &listen}, {"connect-addr", r.connect, &to}} {
 		if *f.to, err = netip.ParseAddrPort(f.text); err != nil || f.to.Port() == 0 {
-			return listen, to, badFlag(f.name, "%s is not an address and a port: want such as 192.0.2.2:1404 or [fd00::1]:20001", config.Quote(f.text))
+			return listen, to, cli.BadFlag(f.name, "%s is not an address and a port: want such as 192.0.2.2:1404 or [fd00::1]:20001", config.Quote(f.text))
 		}
 		*f.to = netip.AddrPortFrom(f.to.Addr().Unmap(), f.to.Port())
 	}
 	switch {
 	case to.Addr().IsLoopback() || to.Addr().IsUnspecified():
-		return listen, to, badFlag("connect-addr", "%s is this host, and connections to it are never redirected: want an address outside", to)
+		return listen, to, cli.BadFlag("connect-addr", "%s is this host, and connections to it are never redirected: want an address outside", to)
 	case to.Addr().Is6() != listen.Addr().Is6() && listen.Addr() != netip.IPv6Unspecified():
-		return listen, to, badFlag("listen-addr", "%s takes no connections to %s: want [::]:%d, for both families", listen, to, listen.Port())
+		return listen, to, cli.BadFlag("listen-addr", "%s takes no connections to %s: want [::]:%d, for both families", listen, to, listen.Port())
 	case r.timeout <= 0:
-		return listen, to, badFlag("timeout", "%s is no time to try in: want such as 10s", r.timeout)
+		return listen, to, cli.BadFlag("timeout", "%s is no time to try in: want such as 10s", r.timeout)
 	}
 	return listen, to, nil
 }

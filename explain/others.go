@@ -20,6 +20,7 @@ type Other struct {
 	Rules    []OtherRule `json:"rules,omitempty"`  // that may decide
 	Unread   string      `json:"unread,omitempty"` // why there may be more
 	order    apply.Order
+	table    string
 }
 
 // OtherRule is a rule of somebody else's.
@@ -46,7 +47,7 @@ func (r *OtherRule) text() string {
 func other(c *apply.BaseChain, holds func(plan.Match) bool) Other {
 	o := Other{
 		Chain: c.Place.String(), Kind: c.Kind, Hook: c.At, Priority: c.Priority, Order: c.Order().String(),
-		Unread: c.Unread, order: c.Order(),
+		Unread: c.Unread, order: c.Order(), table: apply.Place{Family: c.Family, Table: c.Table}.String(),
 	}
 	for _, r := range c.Rules {
 		if holds(r.Match) {

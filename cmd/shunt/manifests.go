@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"shunt/cli"
@@ -176,6 +177,25 @@ func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, e
 		out = append(out, s)
 	}
 	return out, set, nil
+}
+
+// one returns the request of a verb that looks at one namespace: that of the flags,
+// or with -f that of the workload that is named, or of the only one.
+func (w *workloads) one(cmd *cobra.Command, r *request) (*resolved, error) {
+	if err := w.check(cmd.Flags()); err != nil {
+		return nil, err
+	}
+	if w.files == nil {
+		return r.resolve(cmd.Context())
+	}
+	list, _, err := w.resolve(r, true)
+	if err != nil {
+		return nil, err
+	}
+	if s := &list[0]; !s.Injected {
+		return nil, &config.InputError{Err: fmt.Errorf("%s: its pods get no rules to compare with, because it is not injected: %s", s.Object, strings.Join(s.Not, "; "))}
+	}
+	return list[0].resolved, nil
 }
 
 // skipped names the objects of kinds that are not read.

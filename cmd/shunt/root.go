@@ -34,6 +34,7 @@ func verbs() []verb {
 		{"plan", "print the rules that would be applied", newPlan},
 		{"explain", "say which rule decides one connection, and why", newExplain},
 		{"lint", "find what is wrong in Kubernetes manifests", newLint},
+		{"status", "show one namespace at a glance, and what to do", newStatus},
 		{"diff", "compare the live rules with the plan", newDiff},
 		{"clear", "remove the rules", newClear},
 		{"validate", "say whether connections are redirected", newValidate},
@@ -57,7 +58,7 @@ func run(ctx context.Context, s system) int {
 	if errors.As(err, new(notValid)) {
 		return exitNotValid
 	}
-	if rejected(err) || called.Name() == "diff" || called.Name() == "lint" {
+	if rejected(err) || slices.Contains([]string{"diff", "lint", "status"}, called.Name()) {
 		return exitRejected
 	}
 	return exitFailed
@@ -170,6 +171,7 @@ Examples:
   shunt explain outbound --to 10.0.0.5:3306        what becomes of one connection
   shunt lint -f app.yaml                           what is wrong in manifests
   shunt init --skip-outbound-ports 3306            apply, in a pod's init container
+  shunt status --netns /run/netns/pod1             how a pod's namespace stands
   shunt diff --netns /run/netns/pod1               what differs from the plan
   shunt clear --netns /run/netns/pod1              remove everything of shunt's
   shunt validate                                   are connections redirected?

@@ -31,7 +31,7 @@ func OpenLocks(path string, create bool) (*Locks, error) {
 func (l *Locks) file(ino uint64) (*os.File, error) {
 	name := fmt.Sprintf("%02x", ino%lockFiles)
 	path := l.dir.Name() + "/" + name
-	fd, err := unix.Openat(int(l.dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	fd, err := unix.Openat(int(l.dir.Fd()), name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}

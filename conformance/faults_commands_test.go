@@ -249,7 +249,7 @@ func TestTooManyRulesForIptables(t *testing.T) {
 			s.run("init", false)
 			old := live(t, s.ns)
 			s.command("init", false, "--skip-outbound-uids", strings.Join(uids, ",")).run(t, s.ns).
-				failed(t, 2, "chain PROXY_INIT_OUTPUT", "more than 5000 rules in one chain", "--backend nftables")
+				failed(t, 2, "chain PROXY_INIT_OUTPUT", "at most 5000 are allowed", "--backend nftables")
 			live(t, s.ns).equals(t, old)
 		})
 	}

@@ -140,7 +140,7 @@ func appendJumps(t []byte, h hook, from, to []jump) []byte {
 func checkSize(from, to *table) error {
 	for i, h := range hooks() {
 		if n := to.chains[i].many; n > 0 {
-			return fmt.Errorf("chain %s: %d rules: %w", h.chain, n, ErrTooManyRules)
+			return fmt.Errorf("chain %s: %d rules, at most %d are allowed: %w", h.chain, n, MaxRules, ErrTooManyRules)
 		}
 		if from.many[i] || to.many[i] {
 			return fmt.Errorf("chain %s: %w: more than %d of them lead to %s; flush it by hand", h.base, ErrTooLarge, MaxRules, h.chain)

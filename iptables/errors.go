@@ -2,7 +2,6 @@ package iptables
 
 import (
 	"errors"
-	"fmt"
 
 	"shunt/apply"
 )
@@ -36,7 +35,7 @@ var (
 	ErrSocketBuffer = errors.New("the rules do not fit the socket buffer that is allowed in a user namespace, net.core.wmem_max")
 
 	// ErrTooManyRules: the plan takes more rules in one chain than MaxRules.
-	ErrTooManyRules = fmt.Errorf("more than %d rules in one chain, through which every new connection goes one by one", MaxRules)
+	ErrTooManyRules = errors.New("too many for one chain, whose rules every new connection passes one by one")
 
 	// ErrTooLarge: what is live is larger than is read, and can neither be
 	// changed nor removed.

@@ -1,9 +1,8 @@
 package iptables
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
+	"sort"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -206,8 +205,7 @@ func (p *ruleParser) portList(s string) bool {
 	if p.rule.Match.DstPorts != nil {
 		return false
 	}
-	byFirst := func(a, b plan.PortRange) int { return cmp.Compare(a.First, b.First) }
-	slices.SortFunc(list, byFirst)
+	sort.Slice(list, func(i, j int) bool { return list[i].First < list[j].First })
 	p.rule.Match.DstPorts = list
 	return true
 }

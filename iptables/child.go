@@ -83,7 +83,7 @@ func (b *Backend) run(ctx context.Context, c child) error {
 	}
 	command, complaint := strings.Join(cmd.Args, " "), string(said.text)
 	if err != nil {
-		return b.explain(failure{command: command, path: path, cause: err, complaint: complaint, input: c.input})
+		return explain(failure{command: command, path: path, cause: err, complaint: complaint, input: c.input})
 	}
 	b.opt.Log.Debug("ran", "command", command, "said", strings.TrimSpace(complaint))
 	if strings.Contains(complaint, incompatible) {

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	goiptables "github.com/coreos/go-iptables/iptables"
-
 	"shunt/apply"
 )
 
@@ -78,7 +76,7 @@ func (m meaning) Error() string { return m.failure.Error() + ": " + m.text }
 func (m meaning) Unwrap() []error { return []error{m.failure, m.as} }
 
 // explain turns a failure into an error that says what it means.
-func (b *Backend) explain(f failure) error {
+func explain(f failure) error {
 	said := func(texts ...string) bool {
 		for _, t := range texts {
 			if strings.Contains(f.complaint, t) {
@@ -121,21 +119,7 @@ func (b *Backend) explain(f failure) error {
 	case line == "COMMIT":
 		return meaning{f, nil, "the kernel refused the rules; a module may be missing (xt_REDIRECT, xt_multiport, xt_owner, xt_comment), or a uid or gid is not mapped in the user namespace; see dmesg"}
 	case said("nrecognized option", "nknown option", "invalid option"):
-		return meaning{f, apply.ErrNotSupported, "this needs iptables 1.6.2 or later" + b.version(f.path)}
+		return meaning{f, apply.ErrNotSupported, "this needs iptables 1.6.2 or later: see " + f.path + " --version"}
 	}
 	return f
-}
-
-// version says which version a command has, for an error's sake only: asking
-// costs a child process, which no run that works should pay for.
-func (b *Backend) version(path string) string {
-	if b.opt.Secure {
-		return "" // go-iptables gives the child all of our environment
-	}
-	t, err := goiptables.New(goiptables.Path(path))
-	if err != nil {
-		return ""
-	}
-	major, minor, patch := t.GetIptablesVersion()
-	return fmt.Sprintf(", and %s is %d.%d.%d", path, major, minor, patch)
 }

@@ -42,8 +42,7 @@ func (b *Backend) resolve(ctx context.Context) (err error) {
 // ofPlain finds out which variant a family's plain commands are of. That is the
 // distribution's or an administrator's choice, made by links, and following a
 // link costs no child process. Only where the link leads to some other program
-// is that one asked. (go-iptables finds the variant out too, by a child in every
-// case, but keeps it to itself.)
+// is that one asked.
 func (b *Backend) ofPlain(ctx context.Context, fam plan.Family) (string, error) {
 	path, err := b.find(commandName(ModePlain, fam, "restore"))
 	if err != nil {

@@ -78,14 +78,14 @@ func TestTheSocketNeedsNoPackageNet(t *testing.T) {
 }
 
 // What a binary must not link, because of what it costs at start-up or in size,
-// or because it belongs into tests. A name that ends in a slash is a whole tree.
+// or because it belongs in tests. A name that ends in a slash is a whole tree.
 func TestNoBinaryLinksWhatItMustNot(t *testing.T) {
 	t.Parallel()
 	denied := map[string]string{
 		// It stays on every node.
 		"cmd/shunt-agent": "k8s.io/client-go/kubernetes testing shunt/netns/netnstest",
 		// It runs as a CNI plugin, once for each pod on every node.
-		"cmd/shunt": "k8s.io/ github.com/google/nftables/ github.com/mdlayher/ net/http crypto/ os/signal testing shunt/netns/netnstest shunt/agent",
+		"cmd/shunt": "k8s.io/ github.com/google/nftables/ github.com/mdlayher/ net/http crypto/ encoding/xml os/signal testing shunt/netns/netnstest shunt/agent",
 	}
 	for _, pkg := range goList(t, "-f", "{{if eq .Name \"main\"}}{{.ImportPath}}{{end}}", "shunt/cmd/...") {
 		pkg = strings.TrimPrefix(pkg, "shunt/")

@@ -28,6 +28,7 @@ type Config struct {
 	Namespace   string       // the agent's
 	DaemonSet   string       // "": the owner of the agent's own pod
 	OnTerm      OnTerm
+	Repair      Repair
 	HealthAddr  string // "": none
 	MetricsAddr string // "": none
 	Version     string
@@ -112,6 +113,11 @@ func (a *agent) talk(ctx context.Context, k *kube) {
 	a.nudge() // what is to tell, is told now
 	go e.run(ctx)
 	go a.watchNode(ctx, k)
+	w := newPodWatch(k, a.cfg.Node, a.log, a.metrics)
+	a.startRepair(ctx, w, e)
+	if len(w.listeners) > 0 {
+		go w.run(ctx)
+	}
 	if a.cfg.OnTerm == OnTermAuto && a.cfg.DaemonSet != "" {
 		go a.watchDaemonSet(ctx, k)
 	}

@@ -15,6 +15,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 )
@@ -32,6 +33,7 @@ type api struct {
 	events  []eventsv1.Event
 	patches []string
 	deleted []string
+	evicted []string
 	status  map[string]int // the answer to a resource, 0: as it should be
 	slow    map[string]bool
 	done    chan struct{}
@@ -89,6 +91,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusUnprocessableEntity) // an older server
 	case query.Get("watch") != "":
 		a.watch(w, r, kind)
+	case strings.HasSuffix(r.URL.Path, "/eviction"):
+		var e policyv1.Eviction
+		a.read(r, &e)
+		a.lock(func() {
+			a.evicted = append(a.evicted, r.URL.Path+" "+e.APIVersion+" "+string(*e.DeleteOptions.Preconditions.UID))
+		})
+		answer(w, metav1.Status{Status: "Success"})
 	case r.Method == http.MethodPost:
 		var ev eventsv1.Event
 		a.read(r, &ev)

@@ -44,9 +44,10 @@ type events struct {
 	off        func(bool)
 	queue      chan event
 
-	mu    sync.Mutex
-	until time.Time // not allowed: not tried again before
-	sent  map[event]*series
+	mu     sync.Mutex
+	until  time.Time // not tried again before
+	denied bool      // not allowed, when last tried
+	sent   map[event]*series
 }
 
 // series is an Event that was sent, and may have happened again.
@@ -61,6 +62,7 @@ const (
 	eventSeries  = 30 * time.Minute // after which it is news again
 	eventUpdate  = 30 * time.Second // how often a series is written at most
 	eventRetry   = 5 * time.Minute  // where they were not allowed
+	eventPause   = 30 * time.Second // after no answer, so that what waits for Events goes on
 	eventNote    = 1024             // bytes, the API's limit
 )
 
@@ -130,10 +132,12 @@ func (e *events) send(ctx context.Context, ev event) {
 func (e *events) done(ev event, err error) {
 	switch {
 	case err == nil:
+		e.denied = false
 		e.off(false)
 		e.count("written")
 	case notAllowed(err):
-		if e.until.IsZero() {
+		if !e.denied {
+			e.denied = true
 			e.log.Warn("not allowed to write Events: there are none (create and patch of events in events.k8s.io)", "err", err)
 		}
 		e.until = time.Now().Add(eventRetry)
@@ -142,6 +146,9 @@ func (e *events) done(ev event, err error) {
 	default:
 		e.log.Warn("an Event was not written", "reason", ev.reason, "err", err)
 		e.count("failed")
+		if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown { // no answer of the API server's
+			e.until = time.Now().Add(eventPause)
+		}
 	}
 }
 

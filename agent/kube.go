@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -19,6 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+
+	"shunt/pods"
 )
 
 // kube is the API server, as far as the agent talks to it: by REST clients
@@ -39,6 +42,7 @@ func newKube(cfg *rest.Config) (*kube, error) {
 		corev1.SchemeGroupVersion:   {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}, &corev1.NodeList{}, &corev1.Namespace{}, &corev1.NamespaceList{}},
 		appsv1.SchemeGroupVersion:   {&appsv1.DaemonSet{}, &appsv1.DaemonSetList{}},
 		eventsv1.SchemeGroupVersion: {&eventsv1.Event{}},
+		policyv1.SchemeGroupVersion: {&policyv1.Eviction{}},
 	} {
 		scheme.AddKnownTypes(gv, kinds...)
 		metav1.AddToGroupVersion(scheme, gv)
@@ -83,6 +87,15 @@ func (k *kube) pod(ctx context.Context, namespace, name string) (*corev1.Pod, er
 func (k *kube) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
 	n := &corev1.Namespace{}
 	return n, k.core.Get().Timeout(requestTimeout).Resource("namespaces").Name(name).Do(ctx).Into(n)
+}
+
+// evict asks for the eviction of a pod, if it is still the one of this uid.
+func (k *kube) evict(ctx context.Context, id pods.ID) error {
+	return k.core.Post().Timeout(requestTimeout).Namespace(id.Namespace).Resource("pods").Name(id.Name).SubResource("eviction").
+		Body(&policyv1.Eviction{
+			ObjectMeta:    metav1.ObjectMeta{Namespace: id.Namespace, Name: id.Name},
+			DeleteOptions: &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(id.UID)},
+		}).Do(ctx).Error()
 }
 
 // listWatch lists and watches the objects of a resource that the selectors

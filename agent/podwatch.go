@@ -22,8 +22,10 @@ type pod struct {
 	IPs         []string   // status.podIPs
 	HostNetwork bool
 	Phase       corev1.PodPhase
-	Started     bool // a container of spec.containers runs, or has run
-	Ending      bool // it is being deleted
+	Started     bool      // a container of spec.containers runs, or has run
+	Ending      bool      // it is being deleted
+	Replaced    bool      // a controller makes a new one when it is gone
+	Accepted    time.Time // by the kubelet, before its network namespace is made
 }
 
 // newPod takes from a pod what the agent keeps of it.
@@ -35,6 +37,11 @@ func newPod(p *corev1.Pod) pod {
 		HostNetwork: p.Spec.HostNetwork,
 		Phase:       p.Status.Phase,
 		Ending:      p.DeletionTimestamp != nil,
+	}
+	owner := metav1.GetControllerOf(p)
+	kept.Replaced = owner != nil && owner.Kind != "Node" // whose static pods only the kubelet ends
+	if p.Status.StartTime != nil {
+		kept.Accepted = p.Status.StartTime.Time
 	}
 	for _, ip := range p.Status.PodIPs {
 		kept.IPs = append(kept.IPs, ip.IP)
@@ -120,10 +127,18 @@ func stripPod(p *corev1.Pod) *corev1.Pod {
 	relevant := pods.Facts{Annotations: p.Annotations, Labels: p.Labels}.Relevant()
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion,
-			DeletionTimestamp: p.DeletionTimestamp, Annotations: relevant.Annotations, Labels: relevant.Labels},
+			DeletionTimestamp: p.DeletionTimestamp, Annotations: relevant.Annotations, Labels: relevant.Labels, OwnerReferences: onlyController(p)},
 		Spec:   corev1.PodSpec{HostNetwork: p.Spec.HostNetwork, Containers: onlyNames(p.Spec.Containers), InitContainers: onlyNames(p.Spec.InitContainers)},
-		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIPs: p.Status.PodIPs, ContainerStatuses: onlyStates(p.Status.ContainerStatuses)},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIPs: p.Status.PodIPs, StartTime: p.Status.StartTime, ContainerStatuses: onlyStates(p.Status.ContainerStatuses)},
 	}
+}
+
+func onlyController(p *corev1.Pod) []metav1.OwnerReference {
+	owner := metav1.GetControllerOfNoCopy(p)
+	if owner == nil {
+		return nil
+	}
+	return []metav1.OwnerReference{{Kind: owner.Kind, Controller: owner.Controller}}
 }
 
 func onlyNames(containers []corev1.Container) []corev1.Container {

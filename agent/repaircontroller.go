@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+
+	"shunt/agent/repair"
 )
 
 // RepairControllerName is the name of Linkerd's program that RunRepairController
@@ -51,7 +53,7 @@ type repairs struct {
 
 	mu      sync.Mutex
 	broken  map[types.UID]*corev1.Pod
-	limiter limiter
+	limiter repair.Limiter
 	wake    chan struct{}
 }
 
@@ -170,7 +172,7 @@ func (r *repairs) next(now time.Time) *corev1.Pod {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for uid, pod := range r.broken {
-		if !r.limiter.allow(now) {
+		if !r.limiter.Allow(now) {
 			return nil
 		}
 		delete(r.broken, uid) // a deletion that fails: the pod's next crash brings it again

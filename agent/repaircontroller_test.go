@@ -2,11 +2,9 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,21 +54,6 @@ func TestRepairController(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
-	}
-}
-
-func TestLimiter(t *testing.T) {
-	t.Parallel()
-	var l limiter
-	start := time.Unix(1000, 0)
-	var allowed []string
-	for second := range 700 {
-		if l.allow(start.Add(time.Duration(second) * time.Second)) {
-			allowed = append(allowed, fmt.Sprint(second))
-		}
-	}
-	if got, want := strings.Join(allowed, " "), "0 1 20 21 40 41 60 61 80 81 600 601 620 621 640 641 660 661 680 681"; got != want {
-		t.Errorf("allowed at %s, want %s", got, want)
 	}
 }
 

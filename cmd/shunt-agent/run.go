@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shunt/agent"
+	"shunt/agent/repair"
 	"shunt/cli"
 	"shunt/logging"
 )
@@ -21,6 +22,9 @@ const defaultHealth = "127.0.0.1:9991"
 type runFlags struct {
 	node, daemonSet         string
 	onTerm                  string
+	repair                  string
+	evict                   bool
+	netnsDir, proc          string
 	healthAddr, metricsAddr string
 }
 
@@ -28,8 +32,17 @@ func (r *runFlags) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&r.node, "node", "", "the node's name (default: that of the agent's own pod)")
 	fs.StringVar(&r.daemonSet, "daemonset", "", "the agent's DaemonSet (default: the owner of its own pod)")
 	cli.Choice(fs, &r.onTerm, "on-term", "", "whether to take the plugin out when told to end: auto, if the DaemonSet is deleted or no longer selects the node; revert, always; keep, never", string(agent.OnTermAuto), string(agent.OnTermRevert), string(agent.OnTermKeep))
+	cli.Choice(fs, &r.repair, "repair", "", "what is done about pods that started without rules: in-place, write them if no application container has started, and report the others; report; off, look at none", string(repair.InPlace), string(repair.Report), string(repair.Off))
+	fs.BoolVar(&r.evict, "evict", false, "evict pods that run without rules, one in 10 s")
+	netnsFlags(fs, &r.netnsDir, &r.proc)
 	healthFlag(fs, &r.healthAddr)
 	fs.StringVar(&r.metricsAddr, "metrics-addr", "", "address for /metrics (default: none)")
+}
+
+// netnsFlags say where pods' network namespaces are.
+func netnsFlags(fs *pflag.FlagSet, folder, proc *string) {
+	fs.StringVar(folder, "netns-dir", "/run/netns", "folder where the container runtime keeps pods' network namespaces")
+	fs.StringVar(proc, "proc", "", "the node's /proc: where a namespace that is not in the folder is looked for (default: nowhere)")
 }
 
 func healthFlag(fs *pflag.FlagSet, addr *string) {
@@ -56,6 +69,9 @@ func newRun(s *system) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if r.evict && r.repair == string(repair.Off) {
+			return input("flag --evict: it needs --repair in-place or report: pods that nobody looks at are not evicted")
+		}
 		installer, err := o.install(s)
 		if err != nil {
 			return err
@@ -66,6 +82,7 @@ func newRun(s *system) *cobra.Command {
 		}
 		return agent.Run(cmd.Context(), agent.Config{
 			Install: installer, Kube: kube, Node: r.node, Namespace: o.namespace, DaemonSet: r.daemonSet, OnTerm: agent.OnTerm(r.onTerm),
+			Repair:     agent.Repair{Mode: repair.Mode(r.repair), Evict: r.evict, Netns: r.netnsDir, Proc: r.proc},
 			HealthAddr: r.healthAddr, MetricsAddr: r.metricsAddr, Version: versionString(), Idle: o.idle(),
 		}, log)
 	}

@@ -40,8 +40,9 @@ func TestImportsGoOneWay(t *testing.T) {
 
 		"docs/playground": "explain lint manifest config plan pods",
 
-		"agent":         "agent/install facts netns pods",
+		"agent":         "agent/install agent/repair cni facts netns pods",
 		"agent/install": "",
+		"agent/repair":  "cni redirect apply netns pods config",
 
 		"chart":         "",
 		"image":         "",

@@ -1,11 +1,11 @@
-package agent
+package repair
 
 import "time"
 
-// limiter bounds how fast pods of a node are deleted: one in ten seconds, two at
+// Limiter bounds how fast pods of a node are deleted: one in ten seconds, two at
 // once, and none for a while after ten in ten minutes. Whatever makes an agent
 // think that more of them are broken is more likely to be the agent's mistake.
-type limiter struct {
+type Limiter struct {
 	ended []time.Time // in the window
 }
 
@@ -16,8 +16,8 @@ const (
 	limitMost   = 10
 )
 
-// allow reports whether a pod may be ended now, and counts it if so.
-func (l *limiter) allow(now time.Time) bool {
+// Allow reports whether a pod may be ended now, and counts it if so.
+func (l *Limiter) Allow(now time.Time) bool {
 	for len(l.ended) > 0 && now.Sub(l.ended[0]) >= limitWindow {
 		l.ended = l.ended[1:]
 	}

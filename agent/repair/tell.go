@@ -1,0 +1,48 @@
+package repair
+
+import (
+	"context"
+	"fmt"
+)
+
+// The reasons of Events about pods.
+const (
+	RulesMissing    = "RulesMissing"
+	RulesRepaired   = "RulesRepaired"
+	RepairFailed    = "RepairFailed"
+	NetnsNotFound   = "NetnsNotFound"
+	EvictedForRules = "EvictedForRules"
+)
+
+// tell writes an Event, unless it says what the last one about the pod said.
+func (r *Repairer) tell(ctx context.Context, p Pod, n Note) {
+	if e, known := r.pods.get(p.UID); known && e.told == n {
+		return
+	}
+	r.pods.change(p.UID, func(e *entry) { e.told = n })
+	r.Cluster.Tell(ctx, p.ID, n)
+}
+
+// describe says what a pod's network namespace holds.
+func describe(f finding) string {
+	if f == none {
+		return "the pod has no redirect rules, so its connections do not pass the proxy"
+	}
+	return "the pod's redirect rules are not those of its configuration, nor whole: some of its connections may not pass the proxy"
+}
+
+// repairing tells that a pod's rules are about to be written.
+func repairing(f finding) Note {
+	return Note{true, RulesMissing, describe(f) + ": writing them now, as its application has not started"}
+}
+
+// missing tells that a pod has no rules, and what people can do.
+func missing(p Pod, f finding) Note {
+	what := "delete it, so that a new one gets them"
+	if p.Started {
+		what += fmt.Sprintf("; or, which resets its connections: shunt-agent pod %s repair --force, in the agent of its node", p)
+	} else {
+		what += fmt.Sprintf("; or: shunt-agent pod %s repair, in the agent of its node", p)
+	}
+	return Note{true, RulesMissing, describe(f) + ": " + what}
+}

@@ -32,7 +32,12 @@ func (c Comparison) Summary() string {
 			}
 		}
 		if rules := c.differing(live, want); len(rules) > 0 {
-			parts = append(parts, plural(len(rules), "rule differs", "rules differ")+": "+strings.Join(rules, ", "))
+			const most = 8
+			names := rules[:min(len(rules), most)]
+			if len(rules) > most {
+				names = append(slices.Clip(names), fmt.Sprintf("and %d more", len(rules)-most))
+			}
+			parts = append(parts, plural(len(rules), "rule differs", "rules differ")+": "+strings.Join(names, ", "))
 		}
 		for _, sec := range live.Sections {
 			for _, line := range slices.Concat(sec.Stray, sec.Unused) {

@@ -32,9 +32,10 @@ type Status struct {
 	Plan      string   `json:"plan,omitempty"`    // the hash of the plan that they are for
 	Exception string   `json:"exception,omitempty"`
 
-	HeldAgainst string         `json:"heldAgainst"` // "stamp", or the "settings" that were given
-	Drift       bool           `json:"drift"`
-	Changes     []apply.Change `json:"changes,omitempty"` // against settings
+	HeldAgainst   string         `json:"heldAgainst"` // their own "stamp", "settings" that were given, or "nothing"
+	Drift         bool           `json:"drift"`
+	OtherSpelling bool           `json:"otherSpelling,omitempty"` // other rules than those of the settings, with the same effect
+	Changes       []apply.Change `json:"changes,omitempty"`       // against settings
 
 	IPv6        bool `json:"ipv6"`        // the rules cover IPv6
 	IPv6Address bool `json:"ipv6Address"` // the namespace has an address beyond link-local
@@ -143,17 +144,21 @@ func (s *Status) describe(ours *apply.Held) {
 func (s *Status) hold(ours *apply.Held, against *apply.Comparison, do Remedies) {
 	switch {
 	case against != nil:
-		s.HeldAgainst, s.Changes, s.Drift = "settings", against.Changes(), !against.Live.Equal(against.Want)
-		if s.Drift {
+		s.HeldAgainst, s.Changes = "settings", against.Changes()
+		equal := against.Live.Equal(against.Want)
+		s.OtherSpelling = !equal && against.SameEffect()
+		if s.Drift = !equal && !s.OtherSpelling; s.Drift {
 			s.against(NotInOrder, "the rules are not those of the settings: "+against.Summary())
 			s.next("see how they differ: "+do.Diff, "put them right: "+do.Apply)
 		}
 	case ours.AsWritten:
 	case ours.Stamp == apply.Stamp{} && len(ours.State.Stamps()) == 0:
-		s.Drift = true
-		s.against(NotInOrder, "the rules do not say who wrote them: Linkerd's proxy-init, an older shunt, or a run that was interrupted")
-		s.clues(ours)
-		s.next("see how they differ: "+do.Diff, "take them over: "+do.Apply)
+		s.HeldAgainst = "nothing"
+		s.against(LookAtIt, "the rules do not say who wrote them and for which plan, as those of Linkerd's proxy-init: give the pod's settings to hold them against")
+		if s.clues(ours) {
+			s.against(NotInOrder, "no settings ask for such rules")
+		}
+		s.next("see how they differ from the settings: "+do.Diff, "take them over: "+do.Apply)
 	default:
 		s.Drift = true
 		s.against(NotInOrder, "somebody changed the rules after shunt wrote them: they are not those of the plan that they name")
@@ -162,10 +167,12 @@ func (s *Status) hold(ours *apply.Held, against *apply.Comparison, do Remedies) 
 	}
 }
 
-// clues says what is wrong with rules of which only the hash is known.
-func (s *Status) clues(ours *apply.Held) {
+// clues says what is wrong with rules of which at most the hash is known, and
+// reports whether anything is.
+func (s *Status) clues(ours *apply.Held) (found bool) {
 	for _, sec := range ours.State.Sections {
 		say := func(format string, args ...any) {
+			found = true
 			s.Why = append(s.Why, sec.Place.String()+": "+fmt.Sprintf(format, args...))
 		}
 		jumps, redirects, exempt := false, false, false
@@ -191,9 +198,13 @@ func (s *Status) clues(ours *apply.Held) {
 			say("no rule exempts the proxy: its own connections come back to it for ever")
 		}
 	}
-	if s.Version != "" && len(ours.State.Stamps()) > 1 {
-		s.Why = append(s.Why, "rules of more than one run")
+	for _, d := range []plan.Direction{plan.Inbound, plan.Outbound} {
+		if !slices.ContainsFunc(ours.State.Sections, func(sec apply.Section) bool { return sec.Hook == apply.HookOf(d) }) {
+			found = true
+			s.Why = append(s.Why, "nothing leads "+d.String()+" connections to rules of ours")
+		}
 	}
+	return found
 }
 
 // against notes what stands against a namespace, and lowers the verdict.

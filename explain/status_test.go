@@ -59,8 +59,11 @@ func TestStatus(t *testing.T) {
 	}
 	tampered := func(f func(*apply.State)) *apply.Found {
 		return edit(func(found *apply.Found) {
-			f(&found.Held[0].State)
-			found.Held[0].AsWritten = false
+			h := &found.Held[0]
+			f(&h.State)
+			if h.AsWritten = false; len(h.State.Stamps()) == 0 {
+				h.Stamp = apply.Stamp{}
+			}
 		})
 	}
 	for _, tc := range []struct {
@@ -87,7 +90,11 @@ func TestStatus(t *testing.T) {
 			for _, sec := range f.Held[1].State.Sections {
 				sec.Rules[len(sec.Rules)-1].Stamp = apply.Stamp{}
 			}
-		}), nil, NotInOrder, "the rules do not say who wrote them", "take them over: APPLY"},
+		}), nil, LookAtIt, "the rules do not say who wrote them", "take them over: APPLY"},
+		{"half of Linkerd's rules", tampered(func(s *apply.State) {
+			s.Sections = s.Sections[:1]
+			s.Sections[0].Rules = s.Sections[0].Rules[:1]
+		}), nil, NotInOrder, "nothing leads outbound connections to rules of ours", "take them over: APPLY"},
 		{"rules of two backends", edit(func(f *apply.Found) { f.Held[2].State = f.Held[0].State }), nil, NotInOrder, "iptables-legacy, ip shunt inbound", "remove what the other backend holds: APPLY"},
 		{"IPv6 not covered", edit(func(f *apply.Found) { f.IPv6 = true }), nil, LookAtIt, "IPv6 is not covered, and there is an IPv6 address", "APPLY"},
 		{"a drop before ours", edit(func(f *apply.Found) { f.Others = []apply.BaseChain{drop} }), nil, LookAtIt, "inet fw in (filter, priority -150), which is not shunt's, may decide first: drop", "table inet fw"},
@@ -134,5 +141,17 @@ func TestStatusIsSafeToPrint(t *testing.T) {
 	}
 	if strings.ContainsRune(b.String(), '\x1b') || strings.Contains(b.String(), "\nVerdict   in order") {
 		t.Errorf("got:\n%s", &b)
+	}
+}
+
+func TestDiffHasColoursWhereTheyAreUnderstood(t *testing.T) {
+	t.Parallel()
+	const text = "1 rule differs\n@@ -1 +1 @@\n-a\n+b\n c\n"
+	if got := (Screen{}).Diff(text); got != text {
+		t.Errorf("without: %q", got)
+	}
+	const want = "1 rule differs\n\x1b[36m@@ -1 +1 @@\x1b[0m\n\x1b[31m-a\x1b[0m\n\x1b[32m+b\x1b[0m\n c\n"
+	if got := (Screen{Colour: true}).Diff(text); got != want {
+		t.Errorf("with: %q", got)
 	}
 }

@@ -76,6 +76,10 @@ func (s *Status) drift() string {
 		return "yes, against the settings that were given"
 	case s.Drift:
 		return "yes, they are not what their stamp says"
+	case s.HeldAgainst == "nothing":
+		return "not known, nothing says what they should be"
+	case s.OtherSpelling:
+		return "none in effect; other rules than those of the settings that were given"
 	case s.HeldAgainst == "settings":
 		return "none against the settings that were given"
 	}
@@ -107,11 +111,35 @@ func (s *Status) colour() int {
 	return red
 }
 
+// Diff gives the lines of a unified diff their colours.
+func (sc Screen) Diff(text string) string {
+	if !sc.Colour {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line, end := strings.CutSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "-"):
+			line = sc.paint(red, line)
+		case strings.HasPrefix(line, "+"):
+			line = sc.paint(green, line)
+		case strings.HasPrefix(line, "@@"):
+			line = sc.paint(cyan, line)
+		}
+		if b.WriteString(line); end {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
 // Colours as numbers of SGR sequences (ECMA-48, 8.3.117).
 const (
 	red    = 31
 	green  = 32
 	yellow = 33
+	cyan   = 36
 )
 
 // paint gives a text a colour, where colours are understood.

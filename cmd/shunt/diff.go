@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -14,8 +12,10 @@ import (
 // diffRun is one call of `shunt diff`.
 type diffRun struct {
 	request
-	target target
-	format string
+	workloads workloads
+	target    target
+	format    string
+	semantic  bool
 }
 
 func newDiff(s *system) *cobra.Command {
@@ -24,22 +24,27 @@ func newDiff(s *system) *cobra.Command {
 		Use:   "diff [flags]",
 		Short: "compare the live rules with the plan",
 		Long: `Compare the rules that the kernel holds with those that shunt init would apply
-with the same flags, as a unified diff: a minus is live and should not be, a
-plus is missing. The exit status is 0 without a difference, 1 with one, 2 for
-trouble. Nothing is written. It needs CAP_NET_ADMIN.`,
+with the same flags, or with -f with those of a workload's manifest. The first
+line says what differs; a unified diff follows: a minus is live and should not be,
+a plus is missing. With --semantic, rules that do the same to every connection,
+as those of Linkerd's proxy-init for the same settings, are no difference. The exit
+status is 0 without a difference, 1 with one, 2 for trouble. Nothing is written.
+It needs CAP_NET_ADMIN.`,
 		Example: `  shunt diff --skip-outbound-ports 3306
-  sudo shunt diff --pid 4711 -o json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context()) },
+  sudo shunt diff --pid 4711 -o json
+  sudo shunt diff --pid 4711 -f app.yaml --workload Deployment/web --semantic`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
 	cli.BindOutput(cmd.Flags(), &r.format, "what is printed; text is a unified diff", formatText, formatJSON)
-	r.bind(cmd, s)
+	cmd.Flags().BoolVar(&r.semantic, "semantic", false, "pass over what has the same effect and another spelling")
 	r.target.bind(cmd.Flags())
+	r.workloads.bind(cmd.Flags())
+	r.bind(cmd, s)
 	return cmd
 }
 
-func (r *diffRun) run(ctx context.Context) error {
-	req, err := r.resolve(ctx)
+func (r *diffRun) run(cmd *cobra.Command) error {
+	req, err := r.workloads.one(cmd, &r.request)
 	if err != nil {
 		return err
 	}
@@ -48,29 +53,45 @@ func (r *diffRun) run(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	c, err := rules.Compare(ctx)
+	c, err := rules.Compare(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if err := r.write(c); err != nil {
-		return err
+	same := c.Equal() || c.SameEffect()
+	if r.format == formatJSON {
+		err = r.writeJSON(c, same)
+	} else {
+		err = r.writeText(c, same)
 	}
-	if !c.Equal() {
-		return exitStatus(exitFailed)
+	if err == nil && !c.Equal() && !(same && r.semantic) {
+		err = exitStatus(exitFailed)
 	}
-	return nil
+	return err
 }
 
-func (r *diffRun) write(c apply.Comparison) error {
-	if r.format != formatJSON {
-		_, err := io.WriteString(r.sys.stdout, c.Text())
-		return err
+func (r *diffRun) writeJSON(c apply.Comparison, same bool) error {
+	return writeJSON(r.sys.stdout, struct {
+		Backend    apply.ID       `json:"backend"`
+		Equal      bool           `json:"equal"`
+		SameEffect bool           `json:"sameEffect"`
+		Summary    string         `json:"summary"`
+		Changes    []apply.Change `json:"changes"`
+	}{c.Backend, c.Equal(), same, c.Summary(), c.Changes()})
+}
+
+// writeText writes the summary and the difference; nothing, as diff(1), if there
+// is none.
+func (r *diffRun) writeText(c apply.Comparison, same bool) error {
+	if c.Equal() {
+		return nil
 	}
-	enc := json.NewEncoder(r.sys.stdout)
-	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
-		Backend apply.ID       `json:"backend"`
-		Equal   bool           `json:"equal"`
-		Changes []apply.Change `json:"changes"`
-	}{c.Backend, c.Equal(), c.Changes()})
+	text := c.Summary() + "\n" + c.Text()
+	switch {
+	case same && r.semantic:
+		text = "same effect, other spelling: " + c.Summary() + "\n"
+	case same:
+		text = "same effect, other spelling (--semantic passes over that): " + text
+	}
+	_, err := io.WriteString(r.sys.stdout, r.sys.screen().Diff(text))
+	return err
 }

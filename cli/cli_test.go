@@ -50,3 +50,47 @@ func TestVersion(t *testing.T) {
 		t.Error("no version in a test's binary")
 	}
 }
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	cmd := Finish(&cobra.Command{Use: "tool", Short: "do", Example: "  tool --it", RunE: func(*cobra.Command, []string) error { return nil }})
+	cmd.Flags().String("it", "", "what is done with all of the things that are there, one after the other")
+	cmd.Flags().String("port", "", "the port")
+	cmd.Flags().String("longer-name", "", "the name")
+	cmd.SetOut(&b)
+	Help{Width: func() int { return 60 }, Variable: func(flag string) string {
+		if flag == "help" || flag == "it" {
+			return ""
+		}
+		return "TOOL_" + flag
+	}}.Bind(cmd)
+	cmd.SetArgs([]string{"--help"})
+	if err := cmd.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	const want = `do
+
+Usage:
+  tool
+
+Examples:
+  tool --it
+
+Flags:
+      --it string   what is done with all of the
+                    things that are there, one after
+                    the other
+  -h, --help        help for tool
+
+Settings:
+      --port string          the port
+      --longer-name string   the name
+
+Variables:
+  TOOL_port TOOL_longer-name
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -33,19 +33,19 @@ const hostPrefix = "/host"
 
 // folders binds the flags that say where.
 func (o *options) folders(fs *pflag.FlagSet) {
-	fs.StringVar(&o.netDir, "net-dir", "/etc/cni/net.d", "folder of the node's network configurations")
-	fs.StringVar(&o.binDir, "bin-dir", "/opt/cni/bin", "folder of the node's CNI plugins")
-	fs.StringVar(&o.hostPrefix, "host-prefix", hostPrefix, "where the node's folders are mounted; without a pod: /")
+	fs.StringVar(&o.netDir, "net-dir", "/etc/cni/net.d", "`folder` of the node's network configurations")
+	fs.StringVar(&o.binDir, "bin-dir", "/opt/cni/bin", "`folder` of the node's CNI plugins")
+	fs.StringVar(&o.hostPrefix, "host-prefix", hostPrefix, "`folder` where the node's folders are mounted; without a pod: /")
 }
 
 // plugin binds the flags that say what.
 func (o *options) plugin(fs *pflag.FlagSet) {
-	fs.StringVar(&o.config, "config", "", "the plugin's entry, as JSON (default: Linkerd's standard values)")
-	fs.StringVar(&o.pluginName, "plugin-name", "", "name of the plugin's binary (default: the entry's type)")
-	fs.StringVar(&o.pluginFile, "plugin-file", "", "the binary that is installed as the plugin (default: shunt, beside this program)")
-	fs.StringVar(&o.confName, "conf-name", "", "file in the net dir to chain to (default: the one that the runtime uses)")
+	fs.StringVar(&o.config, "config", "", "the plugin's entry, as `JSON` (default: Linkerd's standard values)")
+	fs.StringVar(&o.pluginName, "plugin-name", "", "`name` of the plugin's binary (default: the entry's type)")
+	fs.StringVar(&o.pluginFile, "plugin-file", "", "`file` that is installed as the plugin (default: shunt, beside this program)")
+	fs.StringVar(&o.confName, "conf-name", "", "`file` in the net dir to chain to (default: the one that the runtime uses)")
 	cli.Choice(fs, &o.mode, "mode", "", "how the plugin is chained: dropin is a file of its own, chain an entry in the network's conflist", string(install.Auto), string(install.Dropin), string(install.Chain))
-	fs.StringVar(&o.namespace, "namespace", "", "the agent's namespace, which the plugin leaves alone (default: the service account's)")
+	fs.StringVar(&o.namespace, "namespace", "", "the agent's `namespace`, which the plugin leaves alone (default: the service account's)")
 	fs.BoolVar(&o.force, "force", false, "install although the runtime passes no pod annotations, without which pods cannot start")
 }
 

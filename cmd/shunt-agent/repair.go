@@ -16,9 +16,9 @@ func newRepairController(s *system) *cobra.Command {
 		Use:   agent.RepairControllerName + " [flags]",
 		Short: "delete the pods of a node that started before the CNI plugin was chained",
 	}
-	cmd.Flags().StringVar(&cfg.AdminAddr, "admin-addr", "0.0.0.0:8080", "address for /live, /ready and /metrics")
-	cmd.Flags().StringVar(&cfg.Node, "node-name", "", "the node whose pods are looked at")
-	cmd.Flags().StringVar(&cfg.Pod, "controller-pod-name", "", "this pod, which Events name")
+	cmd.Flags().StringVar(&cfg.AdminAddr, "admin-addr", "0.0.0.0:8080", "`address` for /live, /ready and /metrics")
+	cmd.Flags().StringVar(&cfg.Node, "node-name", "", "`name` of the node whose pods are looked at")
+	cmd.Flags().StringVar(&cfg.Pod, "controller-pod-name", "", "`name` of this pod, which Events name")
 	l.Bind(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		for flag, name := range map[string]string{"node-name": "NODE_NAME", "controller-pod-name": "POD_NAME", "log-level": "LOG_LEVEL", "log-format": "LOG_FORMAT"} {

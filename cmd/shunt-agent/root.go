@@ -42,8 +42,9 @@ func run(ctx context.Context, s system) int {
 }
 
 func newRoot(s *system) *cobra.Command {
+	help := cli.Help{Width: func() int { return cli.Width(s.stdout) }, Variable: func(string) string { return "" }}
 	if filepath.Base(s.name) == agent.RepairControllerName {
-		return cli.Finish(newRepairController(s))
+		return help.Bind(cli.Finish(newRepairController(s)))
 	}
 	root := &cobra.Command{
 		Use:   "shunt-agent",
@@ -61,7 +62,11 @@ Every flag is also a variable, SHUNT_AGENT_ and its name: SHUNT_AGENT_MODE for
 	if len(s.args) == 0 {
 		s.args = []string{"run"}
 	}
-	return cli.Finish(root)
+	cli.NameShells(root)
+	if cli.Completing(s.args) {
+		cli.Complete(root)
+	}
+	return help.Bind(cli.Finish(root))
 }
 
 // input is an error of the request: nothing was touched.

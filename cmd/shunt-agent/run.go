@@ -29,24 +29,24 @@ type runFlags struct {
 }
 
 func (r *runFlags) bind(fs *pflag.FlagSet) {
-	fs.StringVar(&r.node, "node", "", "the node's name (default: that of the agent's own pod)")
-	fs.StringVar(&r.daemonSet, "daemonset", "", "the agent's DaemonSet (default: the owner of its own pod)")
+	fs.StringVar(&r.node, "node", "", "the node's `name` (default: that of the agent's own pod)")
+	fs.StringVar(&r.daemonSet, "daemonset", "", "`name` of the agent's DaemonSet (default: the owner of its own pod)")
 	cli.Choice(fs, &r.onTerm, "on-term", "", "whether to take the plugin out when told to end: auto, if the DaemonSet is deleted or no longer selects the node; revert, always; keep, never", string(agent.OnTermAuto), string(agent.OnTermRevert), string(agent.OnTermKeep))
 	cli.Choice(fs, &r.repair, "repair", "", "what is done about pods that started without rules: in-place, write them if no application container has started, and report the others; report; off, look at none", string(repair.InPlace), string(repair.Report), string(repair.Off))
 	fs.BoolVar(&r.evict, "evict", false, "evict pods that run without rules, one in 10 s")
 	netnsFlags(fs, &r.netnsDir, &r.proc)
 	healthFlag(fs, &r.healthAddr)
-	fs.StringVar(&r.metricsAddr, "metrics-addr", "", "address for /metrics (default: none)")
+	fs.StringVar(&r.metricsAddr, "metrics-addr", "", "`address` for /metrics (default: none)")
 }
 
 // netnsFlags say where pods' network namespaces are.
 func netnsFlags(fs *pflag.FlagSet, folder, proc *string) {
-	fs.StringVar(folder, "netns-dir", "/run/netns", "folder where the container runtime keeps pods' network namespaces")
-	fs.StringVar(proc, "proc", "", "the node's /proc: where a namespace that is not in the folder is looked for (default: nowhere)")
+	fs.StringVar(folder, "netns-dir", "/run/netns", "`folder` where the container runtime keeps pods' network namespaces")
+	fs.StringVar(proc, "proc", "", "the node's /proc `folder`, where a namespace that is not in the folder is looked for (default: nowhere)")
 }
 
 func healthFlag(fs *pflag.FlagSet, addr *string) {
-	fs.StringVar(addr, "health-addr", defaultHealth, "address for /live and /ready")
+	fs.StringVar(addr, "health-addr", defaultHealth, "`address` for /live and /ready")
 }
 
 func newRun(s *system) *cobra.Command {

@@ -20,7 +20,7 @@ func newStatus(s *system) *cobra.Command {
 		Short: "say what is installed on this node, and whether it is chained; exit status 1 if it is not ready",
 	}
 	o.folders(cmd.Flags())
-	cmd.Flags().StringVar(&o.confName, "conf-name", "", "file in the net dir to look at (default: the one that the runtime uses)")
+	cmd.Flags().StringVar(&o.confName, "conf-name", "", "`file` in the net dir to look at (default: the one that the runtime uses)")
 	healthFlag(cmd.Flags(), &health)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := fromEnv(cmd.Flags(), s.lookupEnv); err != nil {

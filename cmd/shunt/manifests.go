@@ -107,7 +107,7 @@ type workloads struct {
 func (w *workloads) bind(fs *pflag.FlagSet) {
 	w.files.bind(fs)
 	bindAssume(fs, &w.assume)
-	fs.StringVar(&w.name, "workload", "", "with -f, this workload only: `kind/name`, or namespace/kind/name")
+	fs.StringVar(&w.name, "workload", "", "with -f, this `workload` only: my-app, deploy/my-app or shop/Deployment/my-app")
 	cli.Choice(fs, &w.mode, "mode", "", "with -f, what the injector works with: an init container, where annotations replace settings, or the plugin, where inbound skip ports add", string(config.ModeInit), string(config.ModeCNI))
 
 }

@@ -33,7 +33,7 @@ func (r *request) bind(cmd *cobra.Command, s *system) {
 		names = config.LinkerdNames
 	}
 	r.settings = config.BindFlags(cmd.Flags(), names)
-	cmd.Flags().StringVar(&r.annotations, "annotations-file", "", "merge the pod annotations in this downward API file")
+	cmd.Flags().StringVar(&r.annotations, "annotations-file", "", "merge the pod annotations in this downward API `file`")
 	r.logs.Bind(cmd.Flags())
 }
 

@@ -80,11 +80,12 @@ func rejected(err error) bool {
 // newRoot returns the command with the verb that the arguments name, or all
 // verbs where they name none (help, completion, a misspelt verb).
 func newRoot(s *system) *cobra.Command {
+	help := cli.Help{Width: func() int { return cli.Width(s.stdout) }, Variable: s.variable}
 	switch s.role {
 	case proxyInit:
-		return cli.Finish(newInit(s))
+		return help.Bind(cli.Finish(newInit(s)))
 	case networkValidator:
-		return cli.Finish(newValidate(s))
+		return help.Bind(cli.Finish(newValidate(s)))
 	}
 	root := &cobra.Command{
 		Use:   "shunt",
@@ -108,10 +109,24 @@ func newRoot(s *system) *cobra.Command {
 	}
 	if len(list) == 1 {
 		root.CompletionOptions.DisableDefaultCmd = true
+	} else {
+		cli.NameShells(root)
 	}
 	root.SetHelpCommand(newHelp(root))
 	cli.BindVersion(root, "shunt", versionString(), s.stdout)
-	return cli.Finish(root)
+	if cli.Completing(s.args) {
+		s.complete(root)
+	}
+	return help.Bind(cli.Finish(root))
+}
+
+// variable returns the environment variable that a flag also is, if it is one.
+func (s *system) variable(flag string) string {
+	setting, ok := config.Find(config.Settings(), flag)
+	if !ok || setting.Name != flag || s.role != commandLine {
+		return ""
+	}
+	return setting.Env()
 }
 
 func unknownCommand(name string) error {
@@ -147,9 +162,10 @@ func errorLine(called *cobra.Command, err error) string {
 
 func newHelp(root *cobra.Command) *cobra.Command {
 	return cli.Finish(&cobra.Command{
-		Use:   "help [command]",
-		Short: "explain a command",
-		Args:  cobra.ArbitraryArgs,
+		Use:       "help [command]",
+		Short:     "explain a command",
+		Args:      cobra.ArbitraryArgs,
+		ValidArgs: verbNames(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {

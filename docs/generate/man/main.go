@@ -64,7 +64,10 @@ type page struct {
 	examples []string
 	commands []string // "plan  print the rules"
 	flags    []string // as pflag aligns them
-	also     []string // other pages
+	settings []string // flags that are variables, too
+
+	variables []string
+	also      []string // other pages
 }
 
 // help asks a command for its help.
@@ -95,7 +98,7 @@ func parse(text string) page {
 			p.about, paragraph = append(p.about, strings.Join(paragraph, "\n")), nil
 		case about && line != "":
 			paragraph = append(paragraph, line)
-		case strings.HasPrefix(line, "Use \"shunt"), line == "", into == nil:
+		case strings.HasSuffix(line, "COMMAND --help says more about one."), line == "", into == nil:
 		default:
 			*into = append(*into, strings.TrimPrefix(line, "  "))
 		}
@@ -109,10 +112,14 @@ func section(p *page, title string) *[]string {
 		return &p.usage
 	case "Examples":
 		return &p.examples
-	case "Available Commands":
+	case "Commands":
 		return &p.commands
 	case "Flags":
 		return &p.flags
+	case "Settings":
+		return &p.settings
+	case "Variables":
+		return &p.variables
 	}
 	return nil
 }
@@ -141,10 +148,18 @@ func (p page) roff(name string) string {
 	}
 	if len(p.flags) > 0 {
 		add(".SH OPTIONS\n")
-		for _, f := range p.flags {
+	}
+	for i, flags := range [][]string{p.flags, p.settings} {
+		if i > 0 && len(flags) > 0 {
+			add(".SS Settings\n")
+		}
+		for _, f := range flags {
 			flag, about := columns(f)
 			add(".TP\n.B %s\n%s\n", escape(flag), escape(about))
 		}
+	}
+	if len(p.variables) > 0 {
+		add(".SH ENVIRONMENT\n%s:\nthe settings of the same names, which flags override.\n", escape(strings.Join(p.variables, "\n")))
 	}
 	if len(p.examples) > 0 {
 		add(".SH EXAMPLES\n.nf\n")

@@ -49,7 +49,7 @@ func TestPagesOfTheProgram(t *testing.T) {
 	if err := write(program, folder); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"shunt", "shunt-init", "shunt-plan", "shunt-diff", "shunt-clear", "shunt-explain", "shunt-lint", "shunt-validate", "shunt-completion", "shunt-help", "shunt-version"} {
+	for _, name := range []string{"shunt", "shunt-init", "shunt-plan", "shunt-diff", "shunt-clear", "shunt-explain", "shunt-lint", "shunt-status", "shunt-validate", "shunt-completion", "shunt-help", "shunt-version"} {
 		text, err := os.ReadFile(filepath.Join(folder, name+".1"))
 		if err != nil {
 			t.Error(err)
@@ -72,7 +72,7 @@ func TestPagesOfTheProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`.B \-\-skip\-inbound\-ports ports`, `shunt plan \-o table`, ".SH OPTIONS", ".BR shunt (1)"} {
+	for _, want := range []string{`.B \-\-skip\-inbound\-ports ports`, `shunt plan \-o table`, ".SH OPTIONS", ".SS Settings", ".SH ENVIRONMENT", `SHUNT_INBOUND_PORT`, ".BR shunt (1)"} {
 		if !strings.Contains(string(plan), want) {
 			t.Errorf("shunt-plan.1 lacks %q", want)
 		}

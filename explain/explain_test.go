@@ -93,7 +93,7 @@ func TestExplanations(t *testing.T) {
 		{"from anywhere", in("", 8080), nil,
 			"redirect to :4143", "rule 2, redirect-inbound: ", "port 4143", []string{"skip-inbound-ports, with 8080, bypass"}, "unless inbound-local-only is true"},
 		{"a skipped inbound port", in("fd00::1", 4190), []string{"ipv6=true"},
-			"bypass", "rule 1, skip-inbound-ports: ", "the pod's port 4190, without the proxy", []string{"skip-inbound-ports, without 4190, redirect to :4143"}, "unless they skip it outbound too"},
+			"bypass", "rule 1, skip-inbound-ports: ", "the pod's port 4190, without the proxy", []string{"skip-inbound-ports, without 4190, redirect to :4143"}, "before Linkerd 2.18"},
 		{"a skipped subnet", in("10.1.2.3", 80), []string{"skip-subnets=10.0.0.0/8,192.168.0.0/16"},
 			"bypass", "rule 2, skip-subnets: ", "the pod's port 80, without the proxy", []string{"skip-subnets, without 10.1.2.3, redirect to :4143"}, ""},
 		{"a port that is not on the list", in("10.1.2.3", 80), []string{"ports-to-redirect=8080"},

@@ -20,7 +20,7 @@ func (e *Explanation) hint(q *Question, d *plan.Decision) {
 		{rule == "loopback", "Connections to localhost and to the pod's own addresses are never redirected."},
 		{rule == "proxy-uid" || rule == "proxy-gid", "This is the proxy's own connection: redirected, it would loop back to the proxy forever."},
 		{rule == "skip-inbound-ports" && e.plainText, "Meshed clients do not use mutual TLS to this port: Linkerd's destination service reads the annotation, and withholds the pod's identity for its ports."},
-		{rule == "skip-inbound-ports" && !e.plainText, "Meshed clients still speak mutual TLS to a port that is skipped inbound, unless they skip it outbound too; the proxy's own servers, on its control and admin port, answer it themselves."},
+		{rule == "skip-inbound-ports" && !e.plainText, "Linkerd's destination service does not know that this port is skipped, as it reads one annotation only (skip-inbound-ports): before Linkerd 2.18, meshed clients speak mutual TLS to it, since then they connect to the proxy's inbound port instead; the proxy's own servers, on its control and admin port, answer it themselves."},
 	} {
 		if h.when {
 			e.Hints = append(e.Hints, h.text)

@@ -29,7 +29,15 @@ func (p *place) check(k pods.Key, value string) (wants string) {
 		wants = `a duration such as "30s" or "500ms"`
 	case pods.Seconds:
 		_, err = strconv.ParseUint(value, 10, 64)
-		wants = `whole seconds such as "30"`
+		wants = `a whole number such as "30"`
+	case pods.RouteTime:
+		wants = `a whole number with a unit, such as "500ms" or "10s"`
+		if value := strings.TrimSpace(value); value != "0" {
+			number := strings.TrimRight(value, "mshd")
+			if _, err = strconv.ParseUint(number, 10, 64); !slices.Contains([]string{"ms", "s", "m", "h", "d"}, value[len(number):]) {
+				err = strconv.ErrSyntax
+			}
+		}
 	case pods.Ratio:
 		var r float64
 		if r, err = strconv.ParseFloat(value, 64); r <= 0 || r >= 1 {
@@ -79,8 +87,10 @@ func quantity(value string) error {
 	return err
 }
 
-// opaque reads a list of opaque ports, which may contain names of the pod's
-// ports (linkerd2, pkg/util/parsing.go). Without a pod, every name is valid.
+// opaque reads a list of opaque ports, which may contain names of the pod's or
+// of the Service's ports (linkerd2, pkg/util/parsing.go, and
+// controller/api/destination/watcher/opaque_ports_watcher.go). Elsewhere every
+// name is valid.
 func (p *place) opaque(value string) (list config.PortSet, wants string) {
 	if strings.TrimSpace(value) == "" {
 		return nil, ""
@@ -95,14 +105,31 @@ func (p *place) opaque(value string) (list config.PortSet, wants string) {
 			list = list.Union(ports)
 			continue
 		}
-		if p.Pod == nil {
-			continue
+		port, whose := p.named(entry)
+		switch {
+		case port != 0:
+			list = list.Union(set(port))
+		case whose != "":
+			return list, "ports, or names of " + whose + " ports (no port is named " + config.Quote(entry) + "), such as 3306,4000-4100"
 		}
-		port, ok := p.Pod.PortNamed(entry)
-		if !ok {
-			return list, "ports, or names of the containers' ports (no port is named " + config.Quote(entry) + "), such as 3306,4000-4100"
-		}
-		list = list.Union(set(port))
 	}
 	return list, ""
+}
+
+// named returns the port that a name means, 0 if there is none, and whose ports
+// were looked at, empty if the file has none.
+func (p *place) named(name string) (port uint16, whose string) {
+	switch {
+	case p.Pod != nil && len(p.Pod.Containers) > 0:
+		port, _ = p.Pod.PortNamed(name)
+		return port, "the containers'"
+	case p.Service != nil && len(p.Service.Ports) > 0:
+		for _, s := range p.Service.Ports {
+			if s.Name == name {
+				return s.Number, ""
+			}
+		}
+		return 0, "the Service's"
+	}
+	return 0, ""
 }

@@ -72,7 +72,8 @@ func (ig *Ignore) matches(f *Finding) bool {
 		base, _ := path.Match(pattern, path.Base(f.File))
 		return whole || base
 	})
-	return ig.Rule == f.Rule && inFile && (len(ig.Objects) == 0 || slices.Contains(ig.Objects, f.Object))
+	whole, _, _ := strings.Cut(f.Object, " (") // without the part of it
+	return ig.Rule == f.Rule && inFile && (len(ig.Objects) == 0 || slices.Contains(ig.Objects, f.Object) || slices.Contains(ig.Objects, whole))
 }
 
 // silence returns the findings that nothing silences: no entry of ignores, no

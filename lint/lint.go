@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 
 	"shunt/config"
 	"shunt/manifest"
@@ -53,6 +54,9 @@ const (
 	opaqueOnOneSide     = "opaque-on-one-side"
 	externalServer      = "external-server"
 	skipPortsOfShunt    = "skip-ports-of-shunt"
+	egressControlPlane  = "egress-without-control-plane"
+	oneAddress          = "one-address"
+	secondNetwork       = "second-network"
 )
 
 // Rules returns every rule.
@@ -70,14 +74,17 @@ func Rules() []Rule {
 		{skipEverything, Error, "If every port is skipped, the pod has a proxy, but no connection in that direction reaches it."},
 		{redundantSkip, Note, "An entry of a skip list that changes nothing misleads its readers."},
 		{serverSpeaksFirst, Warning, "If the server speaks first, the proxy waits for the client's first bytes, and every connection stalls for 10 seconds."},
-		{policyWithoutProxy, Error, "Meshed clients connect to the proxy's inbound port instead of an opaque port, and the NetworkPolicy does not allow that port."},
+		{policyWithoutProxy, Error, "Meshed clients connect to the proxy's inbound port instead of the one that they mean, and no NetworkPolicy allows that port."},
+		{egressControlPlane, Warning, "A proxy that does not reach the control plane gets no identity, and its pod does not become ready."},
 		{jobNeverCompletes, Error, "Unless it is a native sidecar, the proxy keeps running after the job is done, and so does the pod."},
 		{hostNetwork, Error, "Linkerd does not inject a pod that uses the host's network: the rules would apply to the whole node."},
-		{notInjected, Error, "The workload asks for a proxy and does not get one, and Linkerd says so in an Event at most: its traffic has no mutual TLS."},
+		{notInjected, Error, "Something asks for a proxy and the pods get none, and Linkerd says so in an Event at most: their traffic has no mutual TLS."},
 		{ingressAPIServer, Warning, "In ingress mode the proxy routes by the header l5d-dst-override, which connections to the Kubernetes API do not have."},
 		{servicePort, Warning, "A Service's port is translated before the pod's inbound rules see the connection, so a skip list with that port has no effect."},
 		{opaqueOnOneSide, Warning, "Clients read the opaque ports of the Service, the server's proxy those of the pod: if only one knows, connections stall or fail."},
-		{externalServer, Note, "The proxy cannot detect a protocol in which the server speaks first, and a server outside the cluster cannot be marked opaque on its pods."},
+		{externalServer, Warning, "The proxy cannot detect a protocol in which the server speaks first, and a server outside the cluster cannot be marked opaque on its pods."},
+		{oneAddress, Warning, "The proxy connects to the server at one address of the pod, and a server that listens on another refuses."},
+		{secondNetwork, Warning, "Connections that come in by a second network are redirected as well, and the proxy refuses those to an address that is not the pod's."},
 		{skipPortsOfShunt, Note, "Linkerd's control plane does not know linkerd.io/skip-ports, so meshed clients do not know that these ports bypass the proxy."},
 	}
 }
@@ -105,51 +112,65 @@ func Check(s *manifest.Set, r Release, ignores ...Ignore) (findings []*Finding, 
 }
 
 func newLinter(s *manifest.Set, r Release) *linter {
-	l := &linter{set: s, release: r, severities: map[string]Severity{}, noted: map[Finding]bool{}, known: known(), guesses: map[string]guess{}}
+	l := &linter{set: s, release: r, severities: map[string]Severity{}, noted: map[Finding]bool{}, known: known(), guesses: map[string]guess{},
+		workloads: map[*manifest.Object]*workload{}, endpoints: map[string]bool{}, asked: map[string]bool{},
+		servicePorts: map[uint16]bool{}, targets: map[string]targeted{}, reported: map[ruleKey]bool{}}
 	for _, rule := range Rules() {
 		l.severities[rule.ID] = rule.Severity
+	}
+	s.NeedTokens = r < tokensMounted
+	l.read()
+	for _, w := range s.Workloads() {
+		facts := l.facts(w)
+		l.pods = append(l.pods, facts)
+		l.asked[w.InNamespace()] = l.asked[w.InNamespace()] || facts.in.Requested
 	}
 	return l
 }
 
 func (l *linter) check() {
-	s := l.set
-	for _, b := range s.Broken {
+	for _, b := range l.set.Broken {
 		l.note(Finding{Rule: invalidDocument, File: b.File, Line: b.Line, Object: b.Object, Message: b.Text})
 	}
-	for _, o := range s.Objects {
-		if o.Policy != nil {
-			l.policies = append(l.policies, o)
-		}
-	}
 	standard := config.Standard()
-	for _, o := range s.Objects {
-		own := &place{o, "metadata", o.Annotations, onOther}
+	for _, o := range l.set.Objects {
+		own := &place{o, "metadata.annotations", o.Annotations, onOther}
 		switch {
 		case o.Pod != nil:
-			l.workload(own)
+			l.workload(own, l.workloads[o])
 			continue
 		case o.Kind == "Namespace":
 			own.on = onNamespace
 			l.skipLists(own, l.merged(standard, own, nil))
-		case o.Policy != nil:
-			l.policy(o)
 		case o.Service != nil:
+			own.on = onService
 			l.external(o)
 		}
 		l.annotations(own, o.Labels)
+		l.values(o)
+	}
+	for _, o := range l.set.Others {
+		l.annotations(&place{o, "metadata.annotations", o.Annotations, onOther}, o.Labels)
 	}
 }
 
 type linter struct {
-	set        *manifest.Set
-	release    Release
-	policies   []*manifest.Object
-	severities map[string]Severity // of the rules
-	known      map[string]pods.Key
-	guesses    map[string]guess // of the keys that are not known
-	findings   []*Finding
-	noted      map[Finding]bool
+	set                         *manifest.Set
+	release                     Release
+	severities                  map[string]Severity // of the rules
+	known                       map[string]pods.Key
+	guesses                     map[string]guess // of the keys that are not known
+	policies, services, servers index
+	workloads                   map[*manifest.Object]*workload
+	pods                        []*workload         // all of them, in order
+	asked                       map[string]bool     // namespaces in which pods ask for a proxy
+	endpoints                   map[string]bool     // NAMESPACE/SERVICE, whose endpoints the files have
+	egressNetworks              bool                // there are some
+	servicePorts                map[uint16]bool     // of all Services
+	targets                     map[string]targeted // by NAMESPACE and container port
+	reported                    map[ruleKey]bool
+	findings                    []*Finding
+	noted                       map[Finding]bool
 }
 
 // sort puts the findings in the order of the files and their lines.
@@ -171,7 +192,8 @@ func (l *linter) sort() {
 type where uint8
 
 const (
-	onOther     where = iota // a Service
+	onOther     where = iota // something else
+	onService                // a Service
 	onNamespace              // from which pods inherit
 	onMaker                  // a workload that makes pods
 	onPod                    // a pod or a template
@@ -180,13 +202,16 @@ const (
 // place is where annotations stand.
 type place struct {
 	*manifest.Object
-	metadata string // its path
-	list     manifest.Texts
-	on       where
+	at   string // "metadata.annotations"
+	list manifest.Texts
+	on   where
 }
 
 // path returns the path of an annotation.
-func (p *place) path(key string) string { return p.metadata + `.annotations["` + key + `"]` }
+func (p *place) path(key string) string { return p.at + `["` + key + `"]` }
+
+// spec returns the path of a pod's spec.
+func (p *place) spec() string { return strings.TrimPrefix(p.PodPath+".spec", ".") }
 
 // keys returns the annotations' keys in order.
 func (p *place) keys() []string { return slices.Sorted(maps.Keys(p.list)) }
@@ -198,16 +223,23 @@ func (l *linter) report(rule string, p *place, key, message, fix string) {
 
 // add notes what is wrong with an object; line 0 is the object's.
 func (l *linter) add(rule string, o *manifest.Object, line int, path, message, fix string) {
+	l.addAs(l.severities[rule], rule, o, line, path, message, fix)
+}
+
+// addAs is add for a finding that is less bad than its rule's findings are.
+func (l *linter) addAs(severity Severity, rule string, o *manifest.Object, line int, path, message, fix string) {
 	if line == 0 {
 		line = o.Line
 	}
-	l.note(Finding{Rule: rule, File: o.File, Line: line, Object: o.String(), Path: path, Message: message, Fix: fix})
+	l.note(Finding{Rule: rule, Severity: severity, File: o.File, Line: line, Object: o.String(), Path: path, Message: message, Fix: fix})
 }
 
 // note keeps a finding. What is wrong in a namespace is found by each of its
 // workloads, and kept once.
 func (l *linter) note(f Finding) {
-	f.Severity = l.severities[f.Rule]
+	if f.Severity == "" {
+		f.Severity = l.severities[f.Rule]
+	}
 	if !l.noted[f] {
 		l.noted[f] = true
 		l.findings = append(l.findings, &f)
@@ -215,20 +247,19 @@ func (l *linter) note(f Finding) {
 }
 
 // workload checks a workload, and what its pods would get.
-func (l *linter) workload(own *place) {
-	w := own.Object
-	pod := &place{w, "metadata", w.Pod.Annotations, onPod}
-	spec := "spec"
+func (l *linter) workload(own *place, w *workload) {
+	pod := podPlace(w.Object)
 	if w.PodPath != "" {
 		own.on = onMaker
 		l.annotations(own, w.Labels)
-		pod.metadata, spec = w.PodPath+".metadata", w.PodPath+".spec"
 	}
 	l.annotations(pod, w.Pod.Labels)
-	in := l.set.Injection(w)
-	l.injection(own, pod, spec, in)
-	if in.Injected {
-		l.job(pod, spec)
-		l.ports(pod)
+	l.values(w.Object)
+	l.injection(own, pod, w.in)
+	if w.in.Injected {
+		l.job(pod)
+		l.ports(pod, w.config)
+		l.network(w)
+		l.addresses(pod)
 	}
 }

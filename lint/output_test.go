@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,12 +13,13 @@ import (
 func TestReleases(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Release{"2.20": 20, "2.10": 10, "2.14.1": 14, "stable-2.14.10": 14, "v2.18": 18, "enterprise-2.17.0": 17,
-		"edge-21.3.1": 10, "edge-24.11.8": 16, "edge-25.10.7": 19, "edge-26.5.4": 19, "edge-26.8.1": 20, "edge-27.1.1": 20} {
+		"edge-21.2.4": 10, "edge-21.9.2": 10, "edge-21.9.3": 11, "edge-23.11.3": 14, "edge-23.11.4": 15, "edge-24.6.1": 15, "edge-24.6.2": 16, "edge-24.11.8": 17, "edge-25.3.1": 17, "edge-25.3.2": 18,
+		"edge-25.10.1": 18, "edge-25.10.7": 19, "edge-26.5.1": 19, "edge-26.5.2": 20, "edge-26.8.1": 20, "edge-27.1.1": 20} {
 		if got := release(t, text); got != want {
 			t.Errorf("%s is %d", text, got)
 		}
 	}
-	for _, text := range []string{"", "2", "2.9", "3.0", "2.x", "1.20", "2.21", "2.-11", "latest", "edge-26.13.1", "edge-21.2.4", "edge-26.8", "edge", "2.19.x", "stable-"} {
+	for _, text := range []string{"", "2", "2.9", "3.0", "2.x", "1.20", "2.21", "2.-11", "latest", "edge-26.13.1", "edge-21.2.3", "edge-26.8", "edge", "2.19.x", "stable-"} {
 		if r, err := ParseRelease(text); err == nil {
 			t.Errorf("%q is %d", text, r)
 		}
@@ -28,8 +30,12 @@ func TestReleases(t *testing.T) {
 func TestTheExamplesHaveEveryFinding(t *testing.T) {
 	t.Parallel()
 	var findings []*Finding
-	for _, name := range []string{"findings", "not-injected", "ingress", "databases", "services"} {
-		text, err := os.ReadFile("../docs/examples/" + name + ".yaml")
+	names, err := filepath.Glob("../docs/examples/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,11 +45,15 @@ func TestTheExamplesHaveEveryFinding(t *testing.T) {
 		if r.ID == invalidDocument || r.ID == invalidIgnoring { // one would stop plan
 			continue
 		}
-		i := slices.IndexFunc(findings, func(f *Finding) bool { return f.Rule == r.ID })
-		if i < 0 {
-			t.Errorf("nothing of %s", r.ID)
-		} else if findings[i].Severity != r.Severity {
-			t.Errorf("%s is %s", r.ID, findings[i].Severity)
+		var found []*Finding
+		for _, f := range findings {
+			if f.Rule == r.ID {
+				found = append(found, f)
+			}
+		}
+		worst := slices.IndexFunc([]Severity{Error, Warning, Note}, func(s Severity) bool { return Count(found, s) > 0 })
+		if worst < 0 || []Severity{Error, Warning, Note}[worst] != r.Severity {
+			t.Errorf("%d of %s, the worst %d", len(found), r.ID, worst)
 		}
 		if r.Why == "" || !slices.Contains([]Severity{Error, Warning, Note}, r.Severity) {
 			t.Errorf("%+v", r)

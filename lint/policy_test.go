@@ -19,7 +19,9 @@ func TestNetworkPolicies(t *testing.T) {
 		{"both ports", db + policy(from+"ports: [{port: 9306}, {port: 4143}]\n"), ""},
 		{"a range with both", db + policy(from+"ports: [{port: 1000, endPort: 9999}]\n"), ""},
 		{"every port", db + policy(from+"ports: []\n"), ""},
-		{"a port that is not opaque", db + policy(from+"ports: [{port: 8080}]\n"), ""},
+		{"a port that is not opaque", db + policy(from+"ports: [{port: 8080}]\n"), policyWithoutProxy},
+		{"the admin port", db + policy(from+"ports: [{port: 4191}]\n"), ""},
+		{"addresses", db + policy("  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]\n    ports: [{port: 8080}]\n"), ""},
 		{"UDP", db + policy(from+"ports: [{port: 9306, protocol: UDP}]\n"), ""},
 		{"nothing", db + policy("    []\n"), ""},
 		{"the proxy's port by another rule for the same peers", db + policy(from+"ports: [{port: 9306}]\n"+from+"ports: [{port: 4143}]\n"), ""},
@@ -31,9 +33,8 @@ func TestNetworkPolicies(t *testing.T) {
 		{"other pods", strings.Replace(db, "app: web", "app: other", 1) + policy(from+"ports: [{port: 9306}]\n"), ""},
 		{"another namespace", strings.Replace(db, "namespace: shop", "namespace: other", 1) + policy(from+"ports: [{port: 9306}]\n"), ""},
 		{"pods without a proxy", strings.Replace(db, "inject: enabled", "inject: disabled", 1) + policy(from+"ports: [{port: 9306}]\n"), ""},
-		{"about what goes out", db + strings.Replace(policy(from+"ports: [{port: 9306}]\n"), "spec:\n", "spec:\n  policyTypes: [Egress]\n", 1), ""},
+		{"about what goes out", db + strings.Replace(policy(from+"ports: [{port: 9306}]\n"), "spec:\n", "spec:\n  policyTypes: [Egress]\n", 1), egressControlPlane},
 		{"opaque by default, and exposed", strings.Replace(deployment("", ""), "9306", "3306", 1) + policy(from+"ports: [{port: 3306}]\n"), policyWithoutProxy},
-		{"opaque by default, and not exposed", deployment("", "") + policy(from+"ports: [{port: 3306}]\n"), ""},
 		{"opaque by default, and nothing is said of ports", strings.Replace(deployment("", ""), "ports: [", "unread: [", 1) + policy(from+"ports: [{port: 3306}]\n"), policyWithoutProxy},
 		{"skipped inbound, too", deployment("config.linkerd.io/opaque-ports: \"9306\"\nconfig.linkerd.io/skip-inbound-ports: \"9306\"", "") + policy(from+"ports: [{port: 9306}]\n"), opaqueAndSkipped},
 	} {
@@ -46,33 +47,95 @@ func TestNetworkPolicies(t *testing.T) {
 	}
 }
 
-func TestJobsComplete(t *testing.T) {
+// Before Linkerd 2.18, meshed clients use the proxy's inbound port for opaque
+// ports only.
+func TestNetworkPoliciesBeforeEveryPortWentThroughTheProxy(t *testing.T) {
 	t.Parallel()
-	job := func(annotations, spec string) string {
-		return "kind: Job\nmetadata: {name: j}\nspec: {template: {metadata: {annotations: {linkerd.io/inject: enabled, " + annotations + "}}, spec: {" + spec + "}}}\n"
+	policy := func(port string) string {
+		return "---\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: {podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: " + port + "}]}]}\n"
 	}
-	const native = "linkerd.io/proxy-enable-native-sidecar: "
-	for _, tt := range []struct{ name, version, text, want string }{
-		{"native by default", "2.20", job("", ""), ""},
-		{"not native by default", "2.19", job("", ""), jobNeverCompletes},
-		{"a CronJob", "2.14", "kind: CronJob\nspec: {jobTemplate: {spec: {template: {metadata: {annotations: {linkerd.io/inject: enabled}}}}}}\n", jobNeverCompletes},
-		{"a Deployment", "2.14", deployment("", ""), ""},
-		{"switched on", "2.18", job("config."+native+"'true'", ""), ""},
-		{"switched on in beta", "2.18", job("config.beta."+native+"'true'", ""), ""},
-		{"switched on in alpha", "2.15", job("config.alpha."+native+"'true'", ""), ""},
-		{"switched off", "2.20", job("config."+native+"'false'", ""), jobNeverCompletes},
-		{"switched off in beta", "2.20", job("config.beta."+native+"'false'", ""), jobNeverCompletes},
-		{"switched off in alpha", "2.20", job("config.alpha."+native+"'false'", ""), jobNeverCompletes},
-		{"the stable name goes first", "2.20", job("config."+native+"'true', config.alpha."+native+"'false'", ""), ""},
-		{"switched off by the namespace", "2.20", "kind: Namespace\nmetadata: {name: default, annotations: {config." + native + "'false'}}\n---\n" + job("", ""), jobNeverCompletes},
-		{"not injected", "2.19", strings.Replace(job("", ""), "enabled", "disabled", 1), ""},
-		{"the job ends the proxy itself", "2.19", job("config.linkerd.io/proxy-admin-shutdown: enabled", ""), ""},
-		{"injected by hand", "2.20", job("", "containers: [{name: linkerd-proxy}]"), jobNeverCompletes},
-		{"injected by hand, native", "2.19", job("", "initContainers: [{name: linkerd-proxy, restartPolicy: Always}]"), ""},
+	const server = "---\napiVersion: policy.linkerd.io/v1beta3\nkind: Server\nmetadata: {name: s, namespace: shop}\nspec: {podSelector: {matchLabels: {app: web}}, port: http, proxyProtocol: "
+	for _, tt := range []struct{ name, text, want string }{
+		{"an opaque port", deployment(`config.linkerd.io/opaque-ports: "9306"`, "") + policy("9306"), policyWithoutProxy},
+		{"another port", deployment("", "") + policy("8080"), ""},
+		{"opaque by default, and not exposed", deployment("", "") + policy("3306"), ""},
+		{"opaque by a Server", deployment("", "") + policy("8080") + server + "opaque}\n", policyWithoutProxy},
+		{"a Server that says HTTP", deployment(`config.linkerd.io/opaque-ports: "8080"`, "") + policy("8080") + server + "HTTP/1}\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := ids(check(t, tt.version, tt.text)); got != tt.want {
+			if got := ids(check(t, "2.17", tt.text)); got != tt.want {
+				t.Errorf("found %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// How bad it is depends on who the clients are: what is in the files with a
+// proxy is known to fail, and what is in them without one to work.
+func TestClientsOfAPolicy(t *testing.T) {
+	t.Parallel()
+	policy := func(from string) string {
+		return "---\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: {podSelector: {matchLabels: {app: web}}, ingress: [{" + from + "ports: [{port: 8080}]}]}\n"
+	}
+	client := func(inject string) string {
+		return "---\nkind: Pod\nmetadata: {name: c, namespace: shop, labels: {app: client}, annotations: {linkerd.io/inject: " + inject + "}}\n"
+	}
+	const from = "from: [{podSelector: {matchLabels: {app: client}}}], "
+	for _, tt := range []struct {
+		name, text string
+		want       Severity
+	}{
+		{"a meshed client", policy(from) + client("enabled"), Error},
+		{"a client without a proxy", policy(from) + client("disabled"), ""},
+		{"a client that is not in the files", policy(from), Warning},
+		{"everybody, and a meshed client", policy("") + client("enabled"), Warning},
+		{"all of a namespace, and a meshed client", policy("from: [{podSelector: {}}], ") + client("enabled"), Warning},
+		{"everybody", policy(""), Warning},
+		{"a namespace that is not in the files", policy("from: [{namespaceSelector: {matchLabels: {team: a}}}], ") + client("enabled"), Warning},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := check(t, "2.20", deployment("", "")+tt.text)
+			if tt.want == "" && len(got) == 0 {
+				return
+			}
+			if ids(got) != policyWithoutProxy || got[0].Severity != tt.want {
+				t.Errorf("found %q, %s; want %s", ids(got), got[0].Severity, tt.want)
+			}
+		})
+	}
+}
+
+func TestPoliciesAboutWhatGoesOut(t *testing.T) {
+	t.Parallel()
+	const (
+		control = "{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: linkerd}}}], ports: [{port: 8080}, {port: 8086}, {port: 8090}]}"
+		db      = "---\nkind: Pod\nmetadata: {name: db, namespace: shop, labels: {app: db}, annotations: {linkerd.io/inject: enabled}}\nspec: {containers: [{name: db, ports: [{containerPort: 3306}]}]}\n"
+		toDB    = "to: [{podSelector: {matchLabels: {app: db}}}], "
+	)
+	policy := func(egress string) string {
+		return deployment("", "") + "---\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [" + egress + "]}\n"
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"everything", policy("{}"), ""},
+		{"nothing", policy(""), egressControlPlane},
+		{"the control plane", policy(control), ""},
+		{"one of its ports", policy(strings.Replace(control, "{port: 8080}, ", "", 1)), egressControlPlane},
+		{"its ports, in this namespace", policy("{to: [{podSelector: {}}], ports: [{port: 8080}, {port: 8086}, {port: 8090}]}"), egressControlPlane + " " + policyWithoutProxy}, // web's own 8080
+		{"its ports, by a range of another policy", policy(control) + "---\nkind: NetworkPolicy\nmetadata: {name: q, namespace: shop}\nspec: {podSelector: {}, policyTypes: [Egress]}\n", ""},
+		{"a meshed server's port", policy(control+", {"+toDB+"ports: [{port: 3306}]}") + db, policyWithoutProxy},
+		{"a meshed server's port and its proxy's", policy(control+", {"+toDB+"ports: [{port: 3306}, {port: 4143}]}") + db, ""},
+		{"a meshed server, by the proxy's port to all", policy(control+", {"+toDB+"ports: [{port: 3306}]}, {ports: [{port: 4143}]}") + db, ""},
+		{"every port of a meshed server", policy(control+", {"+toDB+"}") + db, ""},
+		{"a port that the server does not have", policy(control+", {"+toDB+"ports: [{port: 5432}]}") + db, ""},
+		{"a server without a proxy", policy(control+", {"+toDB+"ports: [{port: 3306}]}") + strings.Replace(db, "enabled", "disabled", 1), ""},
+		{"a server that is skipped", policy(control+", {"+toDB+"ports: [{port: 3306}]}") + strings.Replace(db, "enabled", "enabled, config.linkerd.io/skip-inbound-ports: '3306'", 1), ""},
+		{"a client without a proxy", strings.Replace(policy(""), "enabled", "disabled", 1), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := ids(check(t, "2.20", tt.text)); got != tt.want {
 				t.Errorf("found %q, want %q", got, tt.want)
 			}
 		})

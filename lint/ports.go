@@ -12,16 +12,18 @@ import (
 
 // ports checks the port lists of an injected workload against each other and
 // against what its containers expose.
-func (l *linter) ports(pod *place) {
-	c := l.merged(config.Standard(), pod, l.set.NamespaceOf(pod.Object))
+func (l *linter) ports(pod *place, c *config.Config) {
 	if _, err := c.Validate(); err != nil {
-		l.add(invalidValue, pod.Object, 0, pod.metadata+".annotations", err.Error(), "values that do not contradict each other")
+		l.add(invalidValue, pod.Object, 0, pod.at, err.Error(), "values that do not contradict each other")
 		return
 	}
 	l.skipLists(pod, c)
+	l.opaque(pod, c)
 	l.unexposed(pod, c)
-	l.speakers(pod, c, l.opaque(pod, c))
-	l.services(pod, c)
+	l.speakers(pod, c)
+	l.leading(pod, c)
+	l.outbound(pod)
+	l.clientOf(pod, c)
 	l.ingress(pod, c)
 	l.skipPorts(pod)
 }
@@ -71,16 +73,15 @@ func (l *linter) skipLists(p *place, c *config.Config) {
 	}
 }
 
-// opaque returns the ports that are opaque, after comparing those of an
-// annotation with what is skipped.
-func (l *linter) opaque(pod *place, c *config.Config) config.PortSet {
+// opaque compares what an annotation says is opaque with what is skipped.
+func (l *linter) opaque(pod *place, c *config.Config) {
 	a, in := l.set.Annotation(pod.Object, pods.Opaque)
 	if in == nil {
-		return l.release.OpaquePorts()
+		return
 	}
 	p := pod
 	if in != pod.Object {
-		p = &place{in, "metadata", in.Annotations, onNamespace}
+		p = &place{in, "metadata.annotations", in.Annotations, onNamespace}
 	}
 	list, _ := pod.opaque(a.Value)
 	if both := overlap(list, c.SkipInboundPorts); len(both) > 0 {
@@ -95,16 +96,15 @@ func (l *linter) opaque(pod *place, c *config.Config) config.PortSet {
 			fmt.Sprintf("port %s is opaque here, but skipped outbound (%s), and no container exposes it: opaque-ports is about inbound connections", both, c.Sources.Of("skip-outbound-ports")),
 			pods.Opaque+" on the server's pods and Service if the server is in the cluster, and no skipping; skipping alone if it is outside")
 	}
-	return list
 }
 
 // unexposed looks for inbound skip ports that nothing listens on. A
 // namespace's list is for all of its pods, so only the pod's own counts.
 func (l *linter) unexposed(pod *place, c *config.Config) {
-	if len(pod.Pod.Containers) == 0 {
-		return // an operator adds them
-	}
 	exposed := pod.Pod.Ports()
+	if len(exposed) == 0 {
+		return // nothing is said of ports, or an operator adds the containers
+	}
 	for _, key := range []string{skipInboundKey, skipBothKey} {
 		list, err := config.ParsePorts(pod.list[key].Value)
 		if err != nil || list.Everything() {
@@ -129,13 +129,13 @@ func (l *linter) unexposed(pod *place, c *config.Config) {
 // for which Linkerd's documentation asks for a decision ("Protocol
 // Detection"), because the server speaks first, or the client does not begin
 // with anything that tells its protocol.
-func (l *linter) speakers(pod *place, c *config.Config, opaque config.PortSet) {
-	exposed := pod.Pod.Ports()
+func (l *linter) speakers(pod *place, c *config.Config) {
 	// An annotation replaces the default list: what the pod has of that must
 	// be named again.
-	mark := opaque
-	if _, in := l.set.Annotation(pod.Object, pods.Opaque); in == nil {
-		mark = overlap(opaque, exposed)
+	mark := l.opaqueOf(pod.Object)
+	var declared config.PortSet
+	for _, s := range l.serversOf(pod.Object) {
+		declared = declared.Union(set(s.Server.Port(pod.Pod)))
 	}
 	type stalled struct {
 		port uint16
@@ -144,7 +144,7 @@ func (l *linter) speakers(pod *place, c *config.Config, opaque config.PortSet) {
 	var list []stalled
 	for _, container := range pod.Pod.Containers {
 		for _, p := range container.Ports {
-			if opaque.Contains(p.Number) || c.SkipInboundPorts.Contains(p.Number) {
+			if opaque, _ := l.podOpaque(pod.Object, p.Number); opaque || declared.Contains(p.Number) || c.SkipInboundPorts.Contains(p.Number) {
 				continue
 			}
 			if why := protocol(p, container.Image); why != "" {
@@ -161,47 +161,84 @@ func (l *linter) speakers(pod *place, c *config.Config, opaque config.PortSet) {
 	}
 }
 
+// speaks reports whether the protocol of one of the pod's ports cannot be
+// detected.
+func (p *place) speaks(port uint16) bool {
+	for _, c := range p.Pod.Containers {
+		for _, at := range c.Ports {
+			if at.Number == port && protocol(at, c.Image) != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // protocol returns the protocol of a port that cannot be detected, and how it
 // is known: by the port's number or name, or by the image of a database whose
-// port has no name.
+// port has no name or one that says nothing.
 func protocol(p manifest.ContainerPort, image string) string {
 	name := strings.ToLower(p.Name)
-	software, _, _ := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
-	software, _, _ = strings.Cut(software, "@")
+	for _, other := range []string{"grpc", "http", "metrics", "web"} {
+		if strings.HasPrefix(name, other) {
+			return ""
+		}
+	}
 	for _, s := range speakers() {
 		if slices.Contains(s.ports, p.Number) {
 			return s.protocol
 		}
 	}
 	for _, s := range speakers() {
-		for _, word := range s.words {
-			switch {
-			case name == word || strings.HasPrefix(name, word+"-") || strings.HasSuffix(name, "-"+word):
-				return s.protocol + ", by the port's name"
-			case name == "" && software == word:
-				return s.protocol + ", by the image"
-			}
+		if slices.ContainsFunc(s.words, func(word string) bool {
+			return name == word || strings.HasPrefix(name, word+"-") || strings.HasSuffix(name, "-"+word)
+		}) {
+			return s.protocol + ", by the port's name"
+		}
+	}
+	if !slices.Contains([]string{"", "client", "database", "db", "server", "sql", "tcp"}, name) {
+		return "" // metrics, admin
+	}
+	for _, s := range speakers() {
+		if slices.Contains(s.images, software(image)) {
+			return s.protocol + ", by the image"
 		}
 	}
 	return ""
 }
 
+// software returns the last part of an image's name: "mysql" of
+// "docker.io/library/mysql:8".
+func software(image string) string {
+	name, _, _ := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
+	name, _, _ = strings.Cut(name, "@")
+	return name
+}
+
 // speaker is a protocol that cannot be detected, with its well-known ports and
 // the names that ports and images have for it.
 type speaker struct {
-	protocol string
-	ports    []uint16
-	words    []string
+	protocol      string
+	ports         []uint16
+	words, images []string
 }
 
+// speakers returns the protocols of which Linkerd's documentation says so
+// ("TCP Proxying and Protocol Detection"; 8222 of NATS is HTTP, and left out),
+// and others in which the client waits for the server's greeting: FTP (RFC 959,
+// section 5.4), POP3 (RFC 1939, section 4), IMAP (RFC 3501, section 7.1.5).
 func speakers() []speaker {
 	return []speaker{
-		{"SMTP", []uint16{25, 587}, []string{"smtp"}},
-		{"MySQL", []uint16{3306}, []string{"mysql", "mariadb", "percona-server"}},
-		{"Galera", []uint16{4444, 4567, 4568}, []string{"galera"}},
-		{"PostgreSQL", []uint16{5432}, []string{"postgres", "postgresql"}},
-		{"Redis", []uint16{6379}, []string{"redis", "valkey"}},
-		{"Elasticsearch", []uint16{9300}, nil},
-		{"Memcached", []uint16{11211}, []string{"memcached", "memcache"}},
+		{"SMTP", []uint16{25, 587}, []string{"smtp", "submission"}, []string{"exim4", "postfix", "smtp"}},
+		{"MySQL", []uint16{3306}, []string{"mysql", "mariadb"}, []string{"mysql", "mysql-server", "mariadb", "mariadb-galera", "percona", "percona-server"}},
+		{"Galera", []uint16{4444, 4567, 4568}, []string{"galera"}, nil},
+		{"PostgreSQL", []uint16{5432}, []string{"postgres", "postgresql"}, []string{"pgbouncer", "postgis", "postgres", "postgresql", "timescaledb"}},
+		{"Redis", []uint16{6379}, []string{"redis", "valkey"}, []string{"keydb", "redis", "redis-sentinel", "valkey"}},
+		{"Elasticsearch", []uint16{9300}, nil, nil},
+		{"Memcached", []uint16{11211}, []string{"memcached", "memcache"}, []string{"memcached"}},
+		{"NATS", []uint16{4222, 6222}, []string{"nats"}, nil},
+		{"FTP", []uint16{21}, []string{"ftp"}, []string{"pure-ftpd", "vsftpd"}},
+		{"POP3", []uint16{110}, []string{"pop3"}, nil},
+		{"IMAP", []uint16{143}, []string{"imap"}, nil},
 	}
 }

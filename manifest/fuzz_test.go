@@ -13,6 +13,9 @@ func FuzzRead(f *testing.F) {
 		"kind: Pod\nmetadata: {name: a, annotations: {linkerd.io/inject: enabled}}\nspec: {containers: [{ports: [{containerPort: 80}]}]}\n",
 		"kind: List\nitems:\n- kind: NetworkPolicy\n  spec: {podSelector: {matchExpressions: [{key: a, operator: In, values: [b]}]}, ingress: [{from: [{a: b}], ports: [{port: 1, endPort: 5}]}]}\n",
 		`{"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"metadata": {"annotations": {"a": "\ud83d\ude00\/"}}}}}}}`,
+		"kind: NetworkPolicy\nspec: {policyTypes: [Egress], egress: [{to: [{namespaceSelector: {matchLabels: {a: b}}, podSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: db}]}]}\n---\nkind: Pod\n",
+		"kind: Server\nspec: {port: db, podSelector: {}}\n---\nkind: Service\nspec: {clusterIP: None, ports: [{port: 80, appProtocol: http}]}\n",
+		"kind: HelmChartConfig\napiVersion: helm.cattle.io/v1\nspec:\n  valuesContent: |-\n    deployment: {podAnnotations: {linkerd.io/inject: ingress}, annotations: {linkerd.io/inject: a}}\n",
 		"{\"kind\": \"Pod\"}\n{", "a: &a [*a]\n", "kind: Pod\nmetadata: {annotations: {a: 1}}", "---\n---\n", "{{ x }}", "kind: Namespace\n<<: {a: b}\n", "\ufeff{",
 	} {
 		f.Add([]byte(seed))
@@ -44,11 +47,13 @@ func FuzzRead(f *testing.F) {
 				_, _ = c.Validate()
 			}
 			for _, p := range s.Objects {
-				if p.Policy != nil {
-					p.Policy.Selects(w.Pod.Labels)
-					for i := range p.Policy.Rules {
-						p.Policy.Rules[i].Named(w.Pod)
-					}
+				if p.Policy == nil {
+					continue
+				}
+				p.Policy.Selects(w.Pod.Labels)
+				for _, r := range slices.Concat(p.Policy.Ingress, p.Policy.Egress) {
+					r.Named(w.Pod)
+					s.Admits(p, r, w)
 				}
 			}
 		}

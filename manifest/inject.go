@@ -21,13 +21,15 @@ const (
 type Injection struct {
 	Injected  bool
 	Requested bool     // an annotation asks for it, whether or not it happens
+	ByPod     bool     // that of the pods, not only their namespace's
+	Unknown   bool     // the Namespace is not in the files, and the pods say nothing
 	Why       string   // what asks for it
 	Not       []string // why it does not happen
 }
 
 // Injection says whether Linkerd gives the workload's pods a proxy, by the
 // rules of its injector (linkerd2, pkg/inject/report.go) and its webhook's
-// namespaceSelector. A pod that has the proxy's container already is injected.
+// selectors (charts/linkerd-control-plane/values.yaml, proxyInjector). A pod that has the proxy's container already is injected.
 // Of a Namespace that is not in the set, nothing is assumed unless the set says so.
 func (s *Set) Injection(w *Object) Injection {
 	ns := s.NamespaceOf(w)
@@ -36,12 +38,20 @@ func (s *Set) Injection(w *Object) Injection {
 	}
 	in := Injection{}
 	in.Why, in.Requested = requested(w, ns)
-	if s.AssumeInjected && ns.Kind == "" && w.Pod.Annotations[injectKey].Value == "" {
+	in.ByPod = asks(w.Pod.Annotations[injectKey].Value)
+	in.Unknown = ns.Kind == "" && w.Pod.Annotations[injectKey].Value == "" && w.Pod.Proxy() == nil
+	if s.AssumeInjected && in.Unknown {
 		in.Why, in.Requested = "Namespace "+w.InNamespace()+", which is not in the files, is assumed to ask for it", true
 	}
 	name, sidecar := w.InNamespace(), ""
 	if c := w.Pod.container(isSidecar); c != nil {
 		sidecar = c.Name
+	}
+	label := ""
+	for _, key := range []string{pods.ControlPlaneComponent, "linkerd.io/cni-resource"} {
+		if _, has := w.Pod.Labels[key]; has {
+			label = key
+		}
 	}
 	for _, not := range []struct {
 		when bool
@@ -50,9 +60,10 @@ func (s *Set) Injection(w *Object) Injection {
 		{!in.Requested, in.Why},
 		{w.Pod.HostNetwork, "hostNetwork is true, so its rules would be the node's"},
 		{sidecar != "", "a sidecar is there already: container " + sidecar},
-		{w.Pod.NoToken, "automountServiceAccountToken is false (it counts unless Linkerd mounts a token of its own, identity.serviceAccountTokenProjection)"},
+		{w.Pod.NoToken && s.NeedTokens, "automountServiceAccountToken is false, and the injector mounts no token of its own (identity.serviceAccountTokenProjection)"},
 		{name == "kube-system" || name == "cert-manager", "Linkerd's webhook leaves Namespace " + name + " out"},
 		{ns.Labels[webhooksKey].Value == injectDisabled, "label " + webhooksKey + " is disabled (Namespace " + name + ")"},
+		{label != "", "Linkerd's webhook leaves pods with the label " + label + " out"},
 	} {
 		if not.when {
 			in.Not = append(in.Not, not.why)

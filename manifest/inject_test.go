@@ -51,8 +51,8 @@ func TestWhoIsInjected(t *testing.T) {
 		{"another sidecar, by its image", "", "linkerd.io/inject: enabled", `containers: [{name: p, image: "gcr.io/istio-release/proxyv2:1.9"}]`, "", "not: a sidecar is there already: container p"},
 		{"an init container of a sidecar", "", "linkerd.io/inject: enabled", "initContainers: [{name: linkerd-init}]", "", "not: a sidecar is there already: container linkerd-init"},
 		{"the same name among the others", "", "linkerd.io/inject: enabled", "containers: [{name: linkerd-init}]", "", `linkerd.io/inject is "enabled" (pod annotation)`},
-		{"no token", "", "linkerd.io/inject: enabled", "automountServiceAccountToken: false", "",
-			"not: automountServiceAccountToken is false (it counts unless Linkerd mounts a token of its own, identity.serviceAccountTokenProjection)"},
+		{"no token, where Linkerd mounts one of its own", "", "linkerd.io/inject: enabled", "automountServiceAccountToken: false", "", `linkerd.io/inject is "enabled" (pod annotation)`},
+		{"the control plane's own pods", "", "linkerd.io/inject: enabled", "", "", "not: Linkerd's webhook leaves pods with the label linkerd.io/control-plane-component out"},
 		{"the proxy is there already", "", "", "containers: [{name: linkerd-proxy}]", "", "it has the container linkerd-proxy"},
 		{"the proxy is there already, as a native sidecar", "", "linkerd.io/inject: disabled", "initContainers: [{name: linkerd-init}, {name: linkerd-proxy, restartPolicy: Always}]", "", "it has the container linkerd-proxy"},
 		{"the proxy on the host's network", "", "", "hostNetwork: true\n  containers: [{name: linkerd-proxy}]", "",
@@ -68,6 +68,9 @@ func TestWhoIsInjected(t *testing.T) {
 				in = tt.in
 			}
 			pod := "kind: Pod\nmetadata:\n  name: a\n  namespace: " + in + "\n  annotations: {" + tt.pod + "}\nspec:\n  " + tt.spec + "\n"
+			if strings.HasPrefix(tt.name, "the control plane") {
+				pod = strings.Replace(pod, "metadata:\n", "metadata:\n  labels: {linkerd.io/control-plane-component: identity}\n", 1)
+			}
 			s := mustRead(t, tt.namespace+"---\n"+pod)
 			got := s.Injection(s.Workloads()[0])
 			say := got.Why
@@ -78,6 +81,40 @@ func TestWhoIsInjected(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", say, tt.want)
 			}
 		})
+	}
+}
+
+// Where Linkerd mounts no token of its own, as before 2.12, a pod needs one.
+func TestPodsWithoutTokens(t *testing.T) {
+	t.Parallel()
+	s := mustRead(t, "kind: Pod\nmetadata: {annotations: {linkerd.io/inject: enabled}}\nspec: {automountServiceAccountToken: false}\n")
+	s.NeedTokens = true
+	if in := s.Injection(s.Workloads()[0]); in.Injected || !strings.HasPrefix(strings.Join(in.Not, ""), "automountServiceAccountToken is false") {
+		t.Errorf("%+v", in)
+	}
+}
+
+// What is not known about injection is said, and nothing is assumed.
+func TestWhatIsNotKnownAboutInjection(t *testing.T) {
+	t.Parallel()
+	s := mustRead(t, ns("enabled", "")+`---
+kind: Pod
+metadata: {name: known, namespace: shop}
+---
+kind: Pod
+metadata: {name: says, namespace: other, annotations: {linkerd.io/inject: disabled}}
+---
+kind: Pod
+metadata: {name: unknown, namespace: other}
+---
+kind: Pod
+metadata: {name: done, namespace: other}
+spec: {containers: [{name: linkerd-proxy}]}
+`)
+	for _, w := range s.Workloads() {
+		if in := s.Injection(w); in.Unknown != (w.Name == "unknown") {
+			t.Errorf("%s: %+v", w, in)
+		}
 	}
 }
 
@@ -164,8 +201,74 @@ func TestPoliciesSelectByLabels(t *testing.T) {
 			t.Errorf("{%s} selects {%s}: %t", tt.selector, tt.labels, got)
 		}
 	}
-	if s := mustRead(t, "kind: NetworkPolicy\nspec: {policyTypes: [Egress]}\n"); s.Objects[0].Policy != nil {
-		t.Error("a policy about what goes out is one about what comes in")
+}
+
+// Without policyTypes, a policy is about what comes in, and about what goes out
+// if it has rules for that.
+func TestDirectionsOfPolicies(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]string{
+		"":                                  "in",
+		"ingress: [{}]":                     "in",
+		"egress: [{}]":                      "in out",
+		"policyTypes: [Egress]":             "out",
+		"policyTypes: [Ingress]":            "in",
+		"policyTypes: [Ingress, Egress]":    "in out",
+		"policyTypes: [], egress: []":       "in",
+		"policyTypes: [Egress], egress: []": "out",
+	} {
+		p := mustRead(t, "kind: NetworkPolicy\nspec: {"+spec+"}\n").Objects[0].Policy
+		var got []string
+		if p.Ingress != nil {
+			got = append(got, "in")
+		}
+		if p.Egress != nil {
+			got = append(got, "out")
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("{%s}: %q, want %q", spec, got, want)
+		}
+	}
+}
+
+func TestPeersOfARule(t *testing.T) {
+	t.Parallel()
+	const objects = `kind: Namespace
+metadata: {name: shop, labels: {team: a}}
+---
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+---
+kind: Pod
+metadata: {name: far, namespace: elsewhere, labels: {app: web}}
+---
+kind: NetworkPolicy
+metadata: {name: p, namespace: shop}
+spec: {egress: [{`
+	for _, tt := range []struct {
+		to       string
+		web, far Answer
+	}{
+		{"", Yes, Yes},
+		{"to: []", Yes, Yes},
+		{"to: [{podSelector: {}}]", Yes, No},
+		{"to: [{podSelector: {matchLabels: {app: web}}}]", Yes, No},
+		{"to: [{podSelector: {matchLabels: {app: db}}}]", No, No},
+		{"to: [{podSelector: {matchLabels: {app: db}}}, {podSelector: {}}]", Yes, No},
+		{"to: [{namespaceSelector: {}}]", Yes, Yes},
+		{"to: [{namespaceSelector: {matchLabels: {team: a}}}]", Yes, Unknown},
+		{"to: [{namespaceSelector: {matchLabels: {team: b}}}]", No, Unknown},
+		{"to: [{namespaceSelector: {matchLabels: {team: b}}, podSelector: {matchLabels: {app: db}}}]", No, No},
+		{"to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: elsewhere}}}]", No, Yes},
+		{"to: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: [shop]}]}}]", Yes, No},
+		{"to: [{ipBlock: {cidr: 10.0.0.0/8}}]", Unknown, Unknown},
+	} {
+		s := mustRead(t, objects+tt.to+"}]}\n")
+		policy := s.Objects[3]
+		rule := policy.Policy.Egress[0]
+		if web, far := s.Admits(policy, rule, s.Objects[1]), s.Admits(policy, rule, s.Objects[2]); web != tt.web || far != tt.far {
+			t.Errorf("%s: %d, %d; want %d, %d", tt.to, web, far, tt.web, tt.far)
+		}
 	}
 }
 
@@ -187,7 +290,7 @@ func TestPortsThatAPolicyNames(t *testing.T) {
 		"from: [{podSelector: {}}]\n    ports: [{port: 4143}]": "4143",
 	} {
 		s := mustRead(t, "kind: NetworkPolicy\nspec:\n  ingress:\n  - x: y\n    "+rule+"\n")
-		ports, all := s.Objects[0].Policy.Rules[0].Named(pod)
+		ports, all := s.Objects[0].Policy.Ingress[0].Named(pod)
 		got := ports.String()
 		if all {
 			got = "all"

@@ -4,19 +4,28 @@
 // configuration each one gets. It never contacts a cluster.
 package manifest
 
-import "shunt/config"
+import (
+	"strings"
+
+	"shunt/config"
+)
 
 // Set is what the files hold, in their order.
 type Set struct {
 	Files   []string // that were read
 	Objects []*Object
-	Others  []*Object // of other kinds, without a pod template: only their names are known
+	Others  []*Object // of other kinds, without a pod template: only their metadata is known
 	Broken  []*Broken // what could not be read
 	Ignores []Comment // that silence a finding of lint
 
 	// AssumeInjected means that a Namespace that is not in the files asks for a
 	// proxy. Otherwise, nothing is assumed.
 	AssumeInjected bool
+
+	// NeedTokens means that the injector leaves out pods without a service
+	// account token, as it does where it mounts no token of its own
+	// (identity.serviceAccountTokenProjection).
+	NeedTokens bool
 
 	namespaces map[string]*Object // by their names
 }
@@ -29,20 +38,23 @@ type Comment struct {
 	Text  string
 }
 
-// Object is a Pod, something that makes pods, a Namespace, a Service or a
-// NetworkPolicy.
+// Object is a Pod, something that makes pods, a Namespace, a Service, a
+// NetworkPolicy, or a Server of Linkerd's policies.
 type Object struct {
 	File string // as it was given; "standard input" for that
 	Line int    // in File, of the object's first key; 0 if it is not known
 
+	Group                 string // of its API; empty: the core, or it is not known
 	Kind, Namespace, Name string
 	Labels, Annotations   Texts
 
 	Pod     *Pod     // of a workload
 	PodPath string   // where that is in the object: "spec.template", "" in a Pod
 	Part    string   // of an object with several pod templates, the path of this one
-	Policy  *Ingress // of a NetworkPolicy that limits what comes in
+	Policy  *Policy  // of a NetworkPolicy
 	Service *Service // of a Service
+	Server  *Server  // of a Server of Linkerd's policies
+	Values  []Values // of what installs a chart
 }
 
 // String names the object as people write it: "Deployment shop/web".
@@ -59,6 +71,12 @@ func (o *Object) String() string {
 		text += " (" + o.Part + ")"
 	}
 	return text
+}
+
+// FromValues reports whether the object's pods are those of a chart that it
+// installs, of which nothing is known but annotations in the values.
+func (o *Object) FromValues() bool {
+	return o.Pod != nil && !strings.HasSuffix(o.Pod.AnnotationsPath, "metadata.annotations")
 }
 
 // InNamespace returns the namespace in which the object ends up: its own, or
@@ -91,6 +109,7 @@ func (t Texts) Values() map[string]string {
 // Pod is a pod, or the template of one.
 type Pod struct {
 	Labels, Annotations Texts
+	AnnotationsPath     string // "spec.template.metadata.annotations"
 
 	HostNetwork bool
 	NoToken     bool // automountServiceAccountToken: false
@@ -104,7 +123,15 @@ type Container struct {
 	Sidecar     bool // an init container with restartPolicy Always, a native sidecar
 	Ports       []ContainerPort
 
-	Command, Args []string // of an init container
+	Command, Args []string
+	Env           []Variable
+	PodIP         []string // the environment variables that hold the pod's address
+}
+
+// Variable is an environment variable whose value the manifest has.
+type Variable struct {
+	Name  string
+	Value Text
 }
 
 // ContainerPort is a TCP port that a container says it listens on.

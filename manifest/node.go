@@ -15,9 +15,12 @@ import (
 // after one it reads nothing more.
 type reader struct {
 	before int // lines in the file before the document
+	pinned int // the line of everything, if it is not 0
 	budget int // values that may still be looked at
 	line   int // of the mistake
 	wrong  string
+
+	unrendered bool // the mistake is what a template has in place of a value
 }
 
 // newReader returns a reader of a document of so many bytes. Without aliases a
@@ -29,11 +32,18 @@ func newReader(before, size int) *reader { return &reader{before: before, budget
 func (r *reader) fail(n *yaml.Node, format string, args ...any) {
 	if r.wrong == "" {
 		r.line, r.wrong = r.at(n), fmt.Sprintf(format, args...)
+		// To YAML, {{ x }} is a mapping whose key is a mapping.
+		r.unrendered = n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Kind == yaml.MappingNode
 	}
 }
 
 // at returns a value's line in the file.
-func (r *reader) at(n *yaml.Node) int { return r.before + n.Line }
+func (r *reader) at(n *yaml.Node) int {
+	if r.pinned > 0 {
+		return r.pinned
+	}
+	return r.before + n.Line
+}
 
 // spend reports whether so many more values may be looked at.
 func (r *reader) spend(n *yaml.Node, values int) bool {
@@ -134,6 +144,15 @@ func (r *reader) text(n *yaml.Node) string {
 		return ""
 	}
 	return n.Value
+}
+
+// list returns a list of texts.
+func (r *reader) list(n *yaml.Node) []string {
+	var out []string
+	for _, item := range r.items(n) {
+		out = append(out, r.text(item))
+	}
+	return out
 }
 
 // flag returns a boolean.

@@ -18,7 +18,9 @@ const (
 	aCronJob              // spec.jobTemplate.spec.template
 	aNamespace
 	aService
+	aServer
 	aPolicy
+	aChart
 	aList
 )
 
@@ -44,17 +46,28 @@ func whatIs(apiVersion, kind string) what {
 		is = aService
 	case "NetworkPolicy":
 		is, group = aPolicy, "networking.k8s.io"
+	case "Server":
+		is, group = aServer, "policy.linkerd.io"
+	case "HelmChart", "HelmChartConfig":
+		is, group = aChart, "helm.cattle.io"
+	case "HelmRelease":
+		is, group = aChart, "helm.toolkit.fluxcd.io"
 	case "List":
 		is = aList
 	}
-	given, _, found := strings.Cut(apiVersion, "/")
-	if !found {
-		given = "" // the core group: "v1"
-	}
-	if given != group && given != "extensions" && apiVersion != "" {
+	if given := groupOf(apiVersion); given != group && given != "extensions" && apiVersion != "" {
 		return anyKind
 	}
 	return is
+}
+
+// groupOf returns the API group of an apiVersion, empty for the core's ("v1").
+func groupOf(apiVersion string) string {
+	group, _, found := strings.Cut(apiVersion, "/")
+	if !found {
+		return ""
+	}
+	return group
 }
 
 // document reads what a document of so many bytes holds. Templates leave empty
@@ -89,6 +102,7 @@ func (f *file) object(r *reader, n *yaml.Node, depth int) {
 		}
 	}
 	const deepest = 8 // Lists in Lists
+	o.Group = groupOf(apiVersion)
 	switch is := whatIs(apiVersion, o.Kind); {
 	case o.Kind == "":
 		r.fail(n, "there is no kind: want a Kubernetes object, with apiVersion, kind and metadata")
@@ -106,8 +120,13 @@ func (f *file) object(r *reader, n *yaml.Node, depth int) {
 		if o.Kind != "" {
 			name = o.String()
 		}
-		if f.broken(r.line, name, r.wrong); o.Kind == "" && r.budget >= 0 {
-			f.set.Broken[len(f.set.Broken)-1].Foreign = true
+		switch {
+		case r.unrendered:
+			f.foreign(r.line, looksLikeATemplate)
+		case o.Kind == "" && r.budget >= 0:
+			f.foreign(r.line, r.wrong)
+		default:
+			f.broken(r.line, name, r.wrong)
 		}
 		r.wrong = ""
 	}
@@ -135,24 +154,26 @@ func (f *file) kind(r *reader, o *Object, is what, metadata, spec *yaml.Node) {
 	var templates []template
 	switch is {
 	case aPod:
-		templates = []template{{"", metadata, spec}}
+		templates = []template{{metadata: metadata, spec: spec}}
 	case aTemplate:
 		templates = r.template("spec.template", r.field(spec, "template"))
 	case aCronJob:
 		templates = r.template("spec.jobTemplate.spec.template", r.field(spec, "jobTemplate", "spec", "template"))
+	case aPolicy:
+		o.Policy = r.policy(spec)
+	case aService:
+		o.Service = r.service(spec)
+	case aServer:
+		o.Server = r.server(spec)
+	case aChart:
+		templates = r.chart(o, spec)
 	case anyKind:
 		templates = r.templates(nil, "spec", spec, 0)
-		if len(templates) == 0 && r.wrong == "" {
-			f.set.Others = append(f.set.Others, o)
-			return
-		}
 	}
 	o.Labels, o.Annotations = r.texts(labels), r.texts(annotations)
-	if is == aPolicy {
-		o.Policy = r.policy(spec)
-	}
-	if is == aService {
-		o.Service = r.service(spec)
+	if (is == anyKind || is == aChart) && len(templates) == 0 && len(o.Values) == 0 && r.wrong == "" {
+		f.set.Others = append(f.set.Others, o)
+		return
 	}
 	objects := []*Object{o}
 	for i, t := range templates {
@@ -161,7 +182,7 @@ func (f *file) kind(r *reader, o *Object, is what, metadata, spec *yaml.Node) {
 			objects = append(objects, o)
 		}
 		o.PodPath, o.Pod = t.path, r.pod(t)
-		if len(templates) > 1 {
+		if len(templates) > 1 || t.annotations != nil {
 			o.Part = strings.TrimPrefix(t.path, "spec.")
 		}
 	}

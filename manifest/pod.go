@@ -11,6 +11,10 @@ import (
 type template struct {
 	path           string // "spec.template"
 	metadata, spec *yaml.Node
+
+	// Of a chart's values there is nothing but annotations.
+	annotations *yaml.Node
+	lines       *reader // that reads them
 }
 
 // template returns the pod template n, which may be missing.
@@ -74,9 +78,17 @@ func (r *reader) field(n *yaml.Node, path ...string) *yaml.Node {
 
 // pod reads a template.
 func (r *reader) pod(t template) *Pod {
+	if t.annotations != nil {
+		p := &Pod{Annotations: t.lines.texts(t.annotations), AnnotationsPath: t.path}
+		if t.lines.wrong != "" && r.wrong == "" {
+			r.line, r.wrong = t.lines.line, t.lines.wrong
+		}
+		return p
+	}
 	p := &Pod{
-		Labels:      r.texts(r.field(t.metadata, "labels")),
-		Annotations: r.texts(r.field(t.metadata, "annotations")),
+		Labels:          r.texts(r.field(t.metadata, "labels")),
+		Annotations:     r.texts(r.field(t.metadata, "annotations")),
+		AnnotationsPath: strings.TrimPrefix(t.path+".metadata.annotations", "."),
 	}
 	var containers []Container
 	for _, e := range r.fields(t.spec) {
@@ -106,13 +118,11 @@ func (r *reader) containers(list *yaml.Node, init bool) []Container {
 			case "image":
 				c.Image = r.text(v)
 			case "command":
-				if init {
-					c.Command = r.list(v)
-				}
+				c.Command = r.list(v)
 			case "args":
-				if init {
-					c.Args = r.list(v)
-				}
+				c.Args = r.list(v)
+			case "env":
+				r.environment(&c, v)
 			case "restartPolicy":
 				c.Sidecar = init && r.text(v) == "Always"
 			case "ports":
@@ -122,6 +132,31 @@ func (r *reader) containers(list *yaml.Node, init bool) []Container {
 		out = append(out, c)
 	}
 	return out
+}
+
+// environment reads the variables that hold a text, and the names of those
+// that hold the pod's address.
+func (r *reader) environment(c *Container, list *yaml.Node) {
+	for _, item := range r.items(list) {
+		var v Variable
+		var from *yaml.Node
+		for _, e := range r.fields(item) {
+			switch n := e.value; e.name() {
+			case "name":
+				v.Name = r.text(n)
+			case "value":
+				v.Value = Text{r.text(n), r.at(n)}
+			case "valueFrom":
+				from = r.field(n, "fieldRef", "fieldPath")
+			}
+		}
+		switch {
+		case from != nil && (from.Value == "status.podIP" || from.Value == "status.podIPs"):
+			c.PodIP = append(c.PodIP, v.Name)
+		case v.Value.Value != "":
+			c.Env = append(c.Env, v)
+		}
+	}
 }
 
 // ports reads the TCP ports that a container exposes.

@@ -1,7 +1,7 @@
 package manifest
 
 import (
-	"slices"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -10,17 +10,29 @@ import (
 	"shunt/config"
 )
 
-// Ingress is what a NetworkPolicy lets in to the pods that it selects.
-type Ingress struct {
-	labels      map[string]string
-	expressions []expression
-	Rules       []IngressRule
+// Policy is what a NetworkPolicy lets in to the pods that it selects, and what
+// it lets out of them. Policies add up.
+type Policy struct {
+	*Selector
+	Ingress, Egress Rules // nil: the policy does not limit that direction
 }
 
-// IngressRule admits what comes from its peers to its ports.
-type IngressRule struct {
-	Peers string // as text, to compare rules with each other; empty: everybody
+// Rules are the rules of a policy in one direction; none lets nothing through.
+type Rules []*Rule
+
+// Rule lets through what its peers and ports match.
+type Rule struct {
+	Line  int
+	Key   string // the peers as text, to compare rules with each other; empty: everybody
+	peers []peer
 	ports []policyPort
+}
+
+// peer is one of a rule's peers: addresses, or pods.
+type peer struct {
+	addresses  bool      // an ipBlock
+	namespaces *Selector // nil: the policy's own
+	pods       *Selector // nil: all
 }
 
 type policyPort struct {
@@ -29,140 +41,101 @@ type policyPort struct {
 	endPort  uint16
 }
 
-// expression is one of a selector's matchExpressions.
-type expression struct {
-	key, operator string
-	values        []string
-}
-
 // policy reads a NetworkPolicy's spec (NetworkPolicySpec of
-// k8s.io/api/networking/v1). It returns nil if the policy is about egress only.
-func (r *reader) policy(spec *yaml.Node) *Ingress {
-	p := &Ingress{labels: map[string]string{}}
-	var types []string
+// k8s.io/api/networking/v1). Without policyTypes it is about what comes in, and
+// about what goes out if it has rules for that.
+func (r *reader) policy(spec *yaml.Node) *Policy {
+	p := &Policy{Selector: &Selector{}}
+	in, out := Rules{}, Rules{}
+	types := []string{"Ingress"}
 	for _, e := range r.fields(spec) {
 		switch v := e.value; e.name() {
 		case "podSelector":
-			r.selector(p, v)
+			p.Selector = r.selector(v)
 		case "policyTypes":
-			types = r.list(v)
-		case "ingress":
-			for _, item := range r.items(v) {
-				p.Rules = append(p.Rules, r.ingressRule(item))
+			if given := r.list(v); len(given) > 0 {
+				types = given
 			}
+		case "ingress":
+			in = r.rules(v, "from")
+		case "egress":
+			out = r.rules(v, "to")
 		}
 	}
-	if len(types) > 0 && !slices.Contains(types, "Ingress") {
-		return nil
+	if len(out) > 0 {
+		p.Egress = out
+	}
+	for _, t := range types {
+		switch t {
+		case "Ingress":
+			p.Ingress = in
+		case "Egress":
+			p.Egress = out
+		}
 	}
 	return p
 }
 
-func (r *reader) selector(p *Ingress, n *yaml.Node) {
-	for _, e := range r.fields(n) {
-		switch v := e.value; e.name() {
-		case "matchLabels":
-			for _, label := range r.fields(v) {
-				p.labels[label.name()] = r.text(label.value)
-			}
-		case "matchExpressions":
-			for _, item := range r.items(v) {
-				var x expression
-				for _, e := range r.fields(item) {
-					switch v := e.value; e.name() {
-					case "key":
-						x.key = r.text(v)
-					case "operator":
-						x.operator = r.text(v)
-					case "values":
-						x.values = r.list(v)
-					}
+// rules reads rules whose peers stand under a key.
+func (r *reader) rules(list *yaml.Node, peers string) Rules {
+	out := Rules{}
+	for _, item := range r.items(list) {
+		rule := &Rule{Line: r.at(item)}
+		for _, e := range r.fields(item) {
+			switch v := e.value; e.name() {
+			case peers:
+				for _, item := range r.items(v) {
+					var b strings.Builder
+					r.canonical(&b, item)
+					rule.Key += b.String()
+					rule.peers = append(rule.peers, r.peer(item))
 				}
-				p.expressions = append(p.expressions, x)
+			case "ports":
+				for _, item := range r.items(v) {
+					rule.ports = append(rule.ports, r.policyPort(item))
+				}
 			}
 		}
-	}
-}
-
-func (r *reader) ingressRule(n *yaml.Node) IngressRule {
-	var rule IngressRule
-	for _, e := range r.fields(n) {
-		switch v := e.value; e.name() {
-		case "from":
-			for _, item := range r.items(v) {
-				var b strings.Builder
-				r.canonical(&b, item)
-				rule.Peers += b.String()
-			}
-		case "ports":
-			for _, item := range r.items(v) {
-				var p policyPort
-				for _, e := range r.fields(item) {
-					switch v := e.value; e.name() {
-					case "protocol":
-						p.protocol = r.text(v)
-					case "port":
-						p.port = r.text(v)
-					case "endPort":
-						p.endPort = r.port(v)
-					}
-				}
-				rule.ports = append(rule.ports, p)
-			}
-		}
-	}
-	return rule
-}
-
-// list returns a list of texts.
-func (r *reader) list(n *yaml.Node) []string {
-	var out []string
-	for _, item := range r.items(n) {
-		out = append(out, r.text(item))
+		out = append(out, rule)
 	}
 	return out
 }
 
-// Selects reports whether the policy applies to pods with these labels
-// (LabelSelector of k8s.io/apimachinery, meta/v1; an empty one selects all).
-// An unknown operator selects nothing.
-func (p *Ingress) Selects(labels Texts) bool {
-	for k, v := range p.labels {
-		if got, ok := labels[k]; !ok || got.Value != v {
-			return false
+func (r *reader) peer(n *yaml.Node) peer {
+	var p peer
+	for _, e := range r.fields(n) {
+		switch v := e.value; e.name() {
+		case "ipBlock":
+			p.addresses = true
+		case "namespaceSelector":
+			p.namespaces = r.selector(v)
+		case "podSelector":
+			p.pods = r.selector(v)
 		}
 	}
-	for _, e := range p.expressions {
-		value, has := labels[e.key]
-		listed := has && slices.Contains(e.values, value.Value)
-		holds := false
-		switch e.operator {
-		case "In":
-			holds = listed
-		case "NotIn":
-			holds = !listed
-		case "Exists":
-			holds = has
-		case "DoesNotExist":
-			holds = !has
-		}
-		if !holds {
-			return false
+	return p
+}
+
+func (r *reader) policyPort(n *yaml.Node) policyPort {
+	var p policyPort
+	for _, e := range r.fields(n) {
+		switch v := e.value; e.name() {
+		case "protocol":
+			p.protocol = r.text(v)
+		case "port":
+			p.port = r.text(v)
+		case "endPort":
+			p.endPort = r.port(v)
 		}
 	}
-	return true
+	return p
 }
 
 // Named returns the TCP ports that the rule names, on a pod whose containers
 // may have named them. A rule without ports applies to every port.
-func (r *IngressRule) Named(pod *Pod) (ports config.PortSet, all bool) {
+func (r *Rule) Named(pod *Pod) (ports config.PortSet, all bool) {
 	for _, p := range r.ports {
-		number, err := strconv.ParseUint(p.port, 10, 16)
-		first := uint16(number)
-		known := err == nil
-		if !known {
-			first, known = pod.PortNamed(p.port)
-		}
+		first, known := portOf(p.port, pod)
 		switch {
 		case !isTCP(p.protocol):
 		case p.port == "":
@@ -172,4 +145,99 @@ func (r *IngressRule) Named(pod *Pod) (ports config.PortSet, all bool) {
 		}
 	}
 	return ports, len(r.ports) == 0
+}
+
+// MayAllow reports whether the rule can allow a TCP port: a name may stand for
+// any.
+func (r *Rule) MayAllow(port uint16) bool {
+	for _, p := range r.ports {
+		number, err := strconv.ParseUint(p.port, 10, 16)
+		if isTCP(p.protocol) && (err != nil || uint16(number) <= port && port <= max(uint16(number), p.endPort)) {
+			return true
+		}
+	}
+	return len(r.ports) == 0
+}
+
+// Answer is what is known about a question.
+type Answer uint8
+
+// The answers.
+const (
+	No Answer = iota
+	Unknown
+	Yes
+)
+
+// Admits says whether a policy's rule has a workload among its peers. That is
+// unknown if it depends on the labels of a Namespace that is not in the files,
+// or on the pods' addresses.
+func (s *Set) Admits(policy *Object, rule *Rule, w *Object) Answer {
+	if len(rule.peers) == 0 {
+		return Yes
+	}
+	best := No
+	for _, p := range rule.peers {
+		best = max(best, s.isPeer(policy, p, w))
+	}
+	return best
+}
+
+func (s *Set) isPeer(policy *Object, p peer, w *Object) Answer {
+	switch {
+	case p.addresses:
+		return Unknown
+	case p.pods != nil && !p.pods.Selects(w.Pod.Labels):
+		return No
+	case p.namespaces == nil:
+		return answer(policy.InNamespace() == w.InNamespace())
+	}
+	// Every Namespace has this label (k8s.io/api/core/v1, LabelMetadataName).
+	const nameLabel = "kubernetes.io/metadata.name"
+	labels := Texts{nameLabel: {Value: w.InNamespace()}}
+	if ns := s.NamespaceOf(w); ns != nil {
+		maps.Copy(labels, ns.Labels)
+	} else if !p.namespaces.onlyAbout(nameLabel) {
+		return Unknown
+	}
+	return answer(p.namespaces.Selects(labels))
+}
+
+func answer(yes bool) Answer {
+	if yes {
+		return Yes
+	}
+	return No
+}
+
+// Abroad reports whether the rule may have peers outside the policy's own
+// namespace.
+func (r *Rule) Abroad() bool {
+	for _, p := range r.peers {
+		if p.addresses || p.namespaces != nil {
+			return true
+		}
+	}
+	return len(r.peers) == 0
+}
+
+// Labelled reports whether the rule names the labels of its peers' pods.
+func (r *Rule) Labelled() bool {
+	for _, p := range r.peers {
+		if p.pods == nil || len(p.pods.labels)+len(p.pods.expressions) == 0 {
+			return false
+		}
+	}
+	return len(r.peers) > 0
+}
+
+// Addresses reports whether the rule's peers are addresses, and no pods by
+// their labels.
+func (r *Rule) Addresses() bool {
+	for _, p := range r.peers {
+		if !p.addresses {
+			return false
+		}
+	}
+	return len(r.peers) > 0
 }

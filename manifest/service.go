@@ -8,15 +8,18 @@ import (
 
 // Service is what a Service says about its pods.
 type Service struct {
-	Selector     map[string]string // nil: none
+	selector     map[string]string
 	ExternalName string
+	Headless     bool // its name leads to the pods' own addresses, whose ports are the containers'
 	Ports        []ServicePort
 }
 
 // ServicePort is a TCP port of a Service.
 type ServicePort struct {
-	Number uint16
-	target string // a number or a name; empty: the same number
+	Number   uint16
+	Name     string
+	Protocol string // appProtocol; empty: none is declared
+	target   string // a number or a name; empty: the same number
 }
 
 // service reads a Service's spec (ServiceSpec of k8s.io/api/core/v1).
@@ -25,27 +28,14 @@ func (r *reader) service(spec *yaml.Node) *Service {
 	for _, e := range r.fields(spec) {
 		switch v := e.value; e.name() {
 		case "selector":
-			s.Selector = map[string]string{}
-			for _, label := range r.fields(v) {
-				s.Selector[label.name()] = r.text(label.value)
-			}
+			s.selector = r.plain(v)
+		case "clusterIP":
+			s.Headless = r.text(v) == "None"
 		case "externalName":
 			s.ExternalName = r.text(v)
 		case "ports":
 			for _, item := range r.items(v) {
-				var p ServicePort
-				protocol := ""
-				for _, e := range r.fields(item) {
-					switch v := e.value; e.name() {
-					case "port":
-						p.Number = r.port(v)
-					case "targetPort":
-						p.target = r.text(v)
-					case "protocol":
-						protocol = r.text(v)
-					}
-				}
-				if isTCP(protocol) {
+				if p, tcp := r.servicePort(item); tcp {
 					s.Ports = append(s.Ports, p)
 				}
 			}
@@ -54,16 +44,39 @@ func (r *reader) service(spec *yaml.Node) *Service {
 	return s
 }
 
+func (r *reader) servicePort(n *yaml.Node) (p ServicePort, tcp bool) {
+	tcp = true
+	for _, e := range r.fields(n) {
+		switch v := e.value; e.name() {
+		case "name":
+			p.Name = r.text(v)
+		case "port":
+			p.Number = r.port(v)
+		case "targetPort":
+			p.target = r.text(v)
+		case "appProtocol":
+			p.Protocol = r.text(v)
+		case "protocol":
+			tcp = isTCP(r.text(v))
+		}
+	}
+	return p, tcp
+}
+
 // Selects reports whether the Service's connections go to pods with these
 // labels.
 func (s *Service) Selects(labels Texts) bool {
-	for key, value := range s.Selector {
+	for key, value := range s.selector {
 		if got, ok := labels[key]; !ok || got.Value != value {
 			return false
 		}
 	}
-	return len(s.Selector) > 0
+	return len(s.selector) > 0
 }
+
+// Label returns a label that the Service's pods have, "key=value", empty if it
+// selects none.
+func (s *Service) Label() string { return firstLabel(s.selector) }
 
 // Target returns the container port of a pod that a Service's port leads to, 0
 // if the pod does not have it.
@@ -71,9 +84,49 @@ func (p ServicePort) Target(pod *Pod) uint16 {
 	if p.target == "" {
 		return p.Number
 	}
-	if number, err := strconv.ParseUint(p.target, 10, 16); err == nil {
-		return uint16(number)
-	}
-	number, _ := pod.PortNamed(p.target)
+	number, _ := portOf(p.target, pod)
 	return number
+}
+
+// portOf returns the port that a number or a container port's name means on a
+// pod.
+func portOf(text string, pod *Pod) (port uint16, known bool) {
+	if text == "" {
+		return 0, false
+	}
+	if number, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return uint16(number), true
+	}
+	return pod.PortNamed(text)
+}
+
+// Server is what a Server of Linkerd's policies says about a port of the pods
+// that it selects.
+type Server struct {
+	*Selector
+	Protocol string // proxyProtocol; empty or "unknown": it is detected
+	port     string
+}
+
+// server reads a Server's spec (policy.linkerd.io/v1beta3, linkerd2
+// charts/linkerd-crds).
+func (r *reader) server(spec *yaml.Node) *Server {
+	s := &Server{Selector: &Selector{}}
+	for _, e := range r.fields(spec) {
+		switch v := e.value; e.name() {
+		case "podSelector":
+			s.Selector = r.selector(v)
+		case "port":
+			s.port = r.text(v)
+		case "proxyProtocol":
+			s.Protocol = r.text(v)
+		}
+	}
+	return s
+}
+
+// Port returns the Server's port on a pod, 0 if the pod does not have it.
+func (s *Server) Port(pod *Pod) uint16 {
+	port, _ := portOf(s.port, pod)
+	return port
 }

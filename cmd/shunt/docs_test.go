@@ -13,21 +13,26 @@ import (
 	"shunt/netns/netnstest"
 )
 
-// The document's transcripts are what the program prints, and its table of
+// The documents' transcripts are what the program prints, and the table of
 // findings is lint's.
 func TestDocsExplain(t *testing.T) {
 	t.Parallel()
-	const path = "../../docs/explain.md"
-	have, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ns := netnstest.New(t)
 	if code, _, errs := invoke("", "init", "--netns", ns.Path, "--skip-outbound-ports", "3306"); code != exitDone {
 		t.Fatalf("init: status %d: %s", code, errs)
 	}
+	for _, path := range []string{"../../docs/explain.md", "../../docs/lint.md"} {
+		transcript(t, path, ns.Path)
+	}
+}
+
+func transcript(t *testing.T, path, netns string) {
+	have, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := transcribe(withRules(string(have)), func(command string) string {
-		from := strings.NewReplacer("docs/examples/", "../../docs/examples/", "/run/netns/pod1", ns.Path)
+		from := strings.NewReplacer("docs/examples/", "../../docs/examples/", "/run/netns/pod1", netns)
 		args := strings.Fields(from.Replace(command))
 		code, out, errs := invoke("", args[1:]...)
 		out += errs

@@ -192,7 +192,8 @@ func (r *lintRun) write(set *manifest.Set, findings []*lint.Finding, silenced, f
 			Files    int             `json:"files"`
 			Objects  int             `json:"objects"` // that were checked
 			Skipped  []string        `json:"skipped"`
-		}{append([]*lint.Finding{}, findings...), silenced, release.String(), len(set.Files), len(set.Objects), skipped(set)})
+			Unknown  []string        `json:"unknown"` // whether they are injected
+		}{append([]*lint.Finding{}, findings...), silenced, release.String(), len(set.Files), len(set.Objects), skipped(set), unknown(set)})
 	}
 	if err := lint.WriteText(r.sys.stdout, findings); err != nil {
 		return err
@@ -204,10 +205,24 @@ func (r *lintRun) write(set *manifest.Set, findings []*lint.Finding, silenced, f
 	_, err := fmt.Fprintf(r.sys.stdout, "errors: %d, warnings: %d, notes: %d, silenced: %d; objects: %d, files: %d; Linkerd %s%s\n%s",
 		lint.Count(findings, lint.Error), lint.Count(findings, lint.Warning), lint.Count(findings, lint.Note), silenced,
 		len(set.Objects), len(set.Files), release, assumed, skippedText(set))
+	if names := unknown(set); err == nil && len(names) > 0 {
+		_, err = fmt.Fprintf(r.sys.stdout, "not known whether injected, checked as if not (%d): %s: their Namespaces are not in the files (--assume-injected)\n", len(names), someOf(names))
+	}
 	if err == nil && foreign > 0 {
 		_, err = fmt.Fprintf(r.sys.stdout, "not Kubernetes objects, such as a chart's values and templates (%d): not checked\n", foreign)
 	}
 	return err
+}
+
+// unknown names the workloads of which nothing says whether they are injected.
+func unknown(set *manifest.Set) []string {
+	names := []string{}
+	for _, w := range set.Workloads() {
+		if set.Injection(w).Unknown && !set.AssumeInjected {
+			names = append(names, w.String())
+		}
+	}
+	return names
 }
 
 func (r *lintRun) listRules() error {
@@ -223,8 +238,7 @@ func (r *lintRun) explainRule() error {
 	var ids []string
 	for _, rule := range lint.Rules() {
 		if rule.ID == r.rule {
-			_, err := fmt.Fprintf(r.sys.stdout, "%s (%s)\n\n%s\n\nTo silence it:\n  a comment     # shunt-lint:ignore %[1]s: reason\n"+
-				"  an annotation shunt/lint-ignore: \"%[1]s: reason\"\n", rule.ID, rule.Severity, rule.Why)
+			_, err := fmt.Fprint(r.sys.stdout, rule.Page())
 			return err
 		}
 		ids = append(ids, rule.ID)

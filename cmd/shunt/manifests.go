@@ -207,18 +207,22 @@ func skipped(set *manifest.Set) []string {
 	return names
 }
 
-// skippedText counts them as well, and names at most ten.
+// skippedText counts them as well, and names some.
 func skippedText(set *manifest.Set) string {
 	names := skipped(set)
-	n := len(names)
-	const most = 10
-	if n > most {
-		names = append(names[:most], fmt.Sprintf("and %d more", n-most))
-	}
-	if n == 0 {
+	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("without a pod template, not checked (%d): %s\n", n, plan.Printable(strings.Join(names, ", ")))
+	return fmt.Sprintf("without a pod template, not checked (%d): %s\n", len(names), someOf(names))
+}
+
+// someOf lists at most ten names.
+func someOf(names []string) string {
+	const most = 10
+	if n := len(names); n > most {
+		names = append(slices.Clip(names[:most]), fmt.Sprintf("and %d more", n-most))
+	}
+	return plan.Printable(strings.Join(names, ", "))
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -54,7 +54,7 @@ func (a *asked) with(annotations []Annotation) *manifest.Object {
 // not what is missing.
 func (a *asked) inject() *Edit {
 	edit := []Annotation{{pods.Inject, "enabled"}}
-	if a.set.Injection(a.with(edit)).Injected {
+	if !a.w.FromValues() && a.set.Injection(a.with(edit)).Injected {
 		return &Edit{edit}
 	}
 	return nil
@@ -70,6 +70,9 @@ func (a *asked) changes(e *explain.Explanation, c *config.Config, q *explain.Que
 			continue
 		}
 		out = append(out, Change{Settings: []explain.Change{ch}})
+	}
+	if a.w.FromValues() { // how the chart takes an annotation is not known
+		return out
 	}
 	for i := range out {
 		tried := [][]Annotation{{}} // one after the other, until one does it

@@ -33,6 +33,8 @@ type Config struct {
 	MetricsAddr string // "": none
 	Version     string
 	Idle        string // why there is nothing to install here; "" if there is
+	RunDir      string // the node's folder for the socket; "": facts.Folder
+	NoFacts     string // why plugins get no facts about pods; "" if they do
 }
 
 // firstRuntime is how long the first look at the node waits for the API server
@@ -49,6 +51,8 @@ type agent struct {
 	owner     owner
 	again     chan struct{} // look at the node now
 	known     func()        // the container runtime is known
+	watch     *podWatch
+	facts     *factServer // nil: plugins get none
 
 	mu     sync.Mutex
 	events *events // nil until the node's name is known
@@ -61,6 +65,7 @@ type agent struct {
 // told and tried again.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	a := &agent{cfg: cfg, log: log, metrics: newMetrics(cfg.Version), again: make(chan struct{}, 1)}
+	a.watch = newPodWatch(log, a.metrics)
 	a.health.reason = "starting"
 	a.installer = install.New(cfg.Install, log)
 	runtime := make(chan struct{})
@@ -70,6 +75,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wait sync.WaitGroup
 	defer func() { stop(); wait.Wait() }()
+	if cfg.Idle == "" {
+		a.prepareFacts()
+	}
 	wait.Go(func() { serve(background, log, "health", cfg.HealthAddr, a.health.handler()) })
 	wait.Go(func() { serve(background, log, "metrics", cfg.MetricsAddr, metricsHandler(a.metrics.registry)) })
 	if cfg.Idle != "" {
@@ -80,6 +88,9 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	log.Info("started", "version", cfg.Version, "netDir", cfg.Install.NetDir, "binDir", cfg.Install.BinDir,
 		"mode", string(cfg.Install.Mode), "plugin", cfg.Install.Entry.Type)
+	if a.facts != nil {
+		wait.Go(func() { a.facts.run(background) })
+	}
 	if cfg.Kube == nil {
 		log.Warn("no API server: the plugin is installed and kept, without Events, and stays when the agent ends")
 		a.known()
@@ -113,10 +124,9 @@ func (a *agent) talk(ctx context.Context, k *kube) {
 	a.nudge() // what is to tell, is told now
 	go e.run(ctx)
 	go a.watchNode(ctx, k)
-	w := newPodWatch(k, a.cfg.Node, a.log, a.metrics)
-	a.startRepair(ctx, w, e)
-	if len(w.listeners) > 0 {
-		go w.run(ctx)
+	a.startRepair(ctx, a.watch, e)
+	if len(a.watch.listeners) > 0 {
+		go a.watch.run(ctx, k, a.cfg.Node)
 	}
 	if a.cfg.OnTerm == OnTermAuto && a.cfg.DaemonSet != "" {
 		go a.watchDaemonSet(ctx, k)

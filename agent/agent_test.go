@@ -27,7 +27,7 @@ import (
 // running is an agent at work on folders of its own.
 type running struct {
 	testing.TB
-	net, bin        string
+	net, bin, run   string
 	health, metrics string
 	log             lockedBuffer
 	end             func() // as SIGTERM does
@@ -56,7 +56,7 @@ const primary = `{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"ptp"}]}
 func start(t testing.TB, kube *rest.Config, change ...func(*Config)) *running {
 	t.Helper()
 	dir := t.TempDir()
-	r := &running{TB: t, net: filepath.Join(dir, "net.d"), bin: filepath.Join(dir, "bin"), health: freeAddr(t), metrics: freeAddr(t)}
+	r := &running{TB: t, net: filepath.Join(dir, "net.d"), bin: filepath.Join(dir, "bin"), run: filepath.Join(dir, "run"), health: freeAddr(t), metrics: freeAddr(t)}
 	plugin := filepath.Join(dir, "plugin")
 	if err := os.Mkdir(r.net, 0o755); err != nil {
 		t.Fatal(err)
@@ -70,11 +70,12 @@ func start(t testing.TB, kube *rest.Config, change ...func(*Config)) *running {
 	cfg := Config{
 		Install: install.Config{NetDir: r.net, BinDir: r.bin, Plugin: plugin, Entry: entry, Mode: install.Auto},
 		Kube:    kube, Node: "node1", Namespace: "linkerd-cni", DaemonSet: "linkerd-cni", OnTerm: OnTermAuto,
-		HealthAddr: r.health, MetricsAddr: r.metrics, Version: "v1",
+		HealthAddr: r.health, MetricsAddr: r.metrics, Version: "v1", RunDir: r.run,
 	}
 	for _, f := range change {
 		f(&cfg)
 	}
+	r.run = cfg.RunDir
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() {
@@ -136,8 +137,14 @@ func (r *running) get(addr, path string) (status int, body string) {
 // ready waits until the agent is, and the plugin comes back after a rewrite.
 func (r *running) ready() {
 	r.Helper()
-	eventually(r, "it is chained", r.chained)
+	r.keeps()
 	eventually(r, "it is ready", func() bool { status, _ := r.get(r.health, "/ready"); return status == 200 })
+}
+
+// keeps waits until the plugin is chained, and comes back after a rewrite.
+func (r *running) keeps() {
+	r.Helper()
+	eventually(r, "it is chained", r.chained)
 	r.put(r.conflist(), primary)
 	eventually(r, "it is chained again", r.chained)
 }
@@ -218,8 +225,11 @@ func TestAgentWithAnAPI(t *testing.T) {
 func TestFaultAPIAway(t *testing.T) {
 	t.Parallel()
 	r := start(t, &rest.Config{Host: "http://" + freeAddr(t)})
-	r.ready()
+	r.keeps()
 	r.says("part=node ")
+	if status, body := r.get(r.health, "/ready"); status != 503 || !strings.Contains(body, "facts: the pods of this node are not known yet") {
+		t.Errorf("ready: %d %s", status, body)
+	}
 	r.end()
 	if !r.chained() {
 		t.Error("the plugin is gone")
@@ -245,16 +255,17 @@ func TestFaultAPINotAllowed(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{401, 403} {
 		a := newAPI(t)
-		for _, kind := range []string{"nodes", "daemonsets", "events"} {
+		for _, kind := range []string{"nodes", "daemonsets", "events", "pods", "namespaces"} {
 			a.status[kind] = status
 		}
 		r := start(t, a.config())
 		r.ready()
-		for _, part := range []string{"node", "daemonset", "events"} {
+		for _, part := range []string{"node", "daemonset", "events", "pods", "namespaces"} {
 			r.metric(fmt.Sprintf("shunt_agent_part_off{part=%q}", part), "1")
 		}
 		r.says("part=node ")
 		r.says("part=daemonset ")
+		r.says("part=pods ")
 		r.says("not allowed to write Events")
 		r.end()
 		if !r.chained() {

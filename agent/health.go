@@ -16,6 +16,9 @@ type health struct {
 	mu     sync.Mutex
 	reason string    // why not ready; "" if it is
 	alive  time.Time // the last look at the node; zero: this program takes none
+	dead   string    // why only a restart helps; "" if that is not so
+
+	facts func() string // how the facts about pods are; nil: there are none in this program
 }
 
 // stuck is how long a look at the node may take at most.
@@ -27,10 +30,18 @@ func (h *health) set(reason string) {
 	h.reason, h.alive = reason, time.Now()
 }
 
-func (h *health) get() (reason string, alive time.Time) {
+func (h *health) get() (reason string, alive time.Time, dead string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.reason, h.alive
+	return h.reason, h.alive, h.dead
+}
+
+// restart has the probe of liveness fail, so that the kubelet starts the container
+// anew.
+func (h *health) restart(reason string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dead = reason
 }
 
 // ready says that it is ready from now on.
@@ -40,7 +51,8 @@ func (h *health) ready() {
 	h.reason = ""
 }
 
-// handler answers /live and /ready: 200, or 503 with the reason.
+// handler answers /live and /ready: 200, or 503 with the reason; and /facts in
+// words, for shunt-agent status.
 func (h *health) handler() *http.ServeMux {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, reason string) {
@@ -52,17 +64,21 @@ func (h *health) handler() *http.ServeMux {
 		_, _ = fmt.Fprintln(w, "ok")
 	}
 	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) {
-		_, alive := h.get()
-		reason := ""
+		_, alive, reason := h.get()
 		if !alive.IsZero() && time.Since(alive) > stuck {
 			reason = fmt.Sprintf("the last look at the node ended at %s", alive.UTC().Format(time.RFC3339))
 		}
 		answer(w, reason)
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		reason, _ := h.get()
+		reason, _, _ := h.get()
 		answer(w, reason)
 	})
+	if h.facts != nil {
+		mux.HandleFunc("GET /facts", func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintln(w, h.facts()) // nobody to tell
+		})
+	}
 	return mux
 }
 

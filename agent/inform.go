@@ -20,9 +20,11 @@ type part struct {
 	lost string // what there is not without it, for people
 	log  *slog.Logger
 	m    *metrics
+	news func() // it works or fails otherwise than before; nil: nobody wants to know
 
-	mu   sync.Mutex
-	said string // "", or what fails: away or denied
+	mu    sync.Mutex
+	said  string // "", or what fails: away or denied
+	since time.Time
 }
 
 // Why a part does not work.
@@ -38,27 +40,48 @@ func (p *part) denied() bool {
 	return p.said == denied
 }
 
-// fails records an error. Each kind is logged once, until the part works again.
-func (p *part) fails(err error) {
+// failing returns since when the part does not work; zero if it does, or was
+// never tried.
+func (p *part) failing() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.since
+}
+
+// fails records an error. Each kind is logged once, until the part works again.
+func (p *part) fails(err error) {
 	kind, text := away, "the API server does not answer, trying again"
 	if notAllowed(err) {
 		kind, text = denied, "not allowed"
 		p.m.off.WithLabelValues(p.name).Set(1)
 	}
-	if p.said != kind {
-		p.said = kind
+	if p.becomes(kind) {
 		p.log.Warn(text, "part", p.name, "without", p.lost, "err", err)
 	}
 }
 
 // works records that the part works.
 func (p *part) works() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.said = ""
+	p.becomes("")
 	p.m.off.WithLabelValues(p.name).Set(0)
+}
+
+// becomes records what fails, and returns whether that is new.
+func (p *part) becomes(kind string) (changed bool) {
+	p.mu.Lock()
+	changed = p.said != kind
+	switch {
+	case kind == "":
+		p.since = time.Time{}
+	case p.said == "":
+		p.since = time.Now()
+	}
+	p.said = kind
+	p.mu.Unlock()
+	if changed && p.news != nil {
+		p.news()
+	}
+	return changed
 }
 
 // handler says what to do with the objects of a watch; synced may be nil.
@@ -131,7 +154,9 @@ func (p *part) listens(lw *cache.ListWatch) *cache.ListWatch {
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := lw.WatchFuncWithContext(ctx, o)
-			hear(ctx, err)
+			if hear(ctx, err); err == nil {
+				p.works() // it may be long before there is something to see
+			}
 			return w, err
 		},
 	}

@@ -20,12 +20,16 @@ type metrics struct {
 	errors    *prometheus.CounterVec
 	events    *prometheus.CounterVec
 	off       *prometheus.GaugeVec
+
+	requests       *prometheus.CounterVec
+	requestSeconds prometheus.Histogram
+}
+
+func gauge(name, help string) prometheus.GaugeOpts {
+	return prometheus.GaugeOpts{Namespace: "shunt_agent", Name: name, Help: help}
 }
 
 func newMetrics(version string) *metrics {
-	gauge := func(name, help string) prometheus.GaugeOpts {
-		return prometheus.GaugeOpts{Namespace: "shunt_agent", Name: name, Help: help}
-	}
 	counter := func(name, help string) prometheus.CounterOpts {
 		return prometheus.CounterOpts{Namespace: "shunt_agent", Name: name, Help: help}
 	}
@@ -39,9 +43,13 @@ func newMetrics(version string) *metrics {
 		writes:    prometheus.NewCounterVec(counter("install_writes_total", "Changes on the node, by why."), []string{"reason"}),
 		errors:    prometheus.NewCounterVec(counter("install_errors_total", "Failed tries, by the step that failed."), []string{"step"}),
 		events:    prometheus.NewCounterVec(counter("events_total", "Events, by what became of them."), []string{"result"}),
-		off:       prometheus.NewGaugeVec(gauge("part_off", "1 while the API server does not allow what a part needs."), []string{"part"}),
+		off:       prometheus.NewGaugeVec(gauge("part_off", "1 while a part is not allowed what it needs, or cannot have it."), []string{"part"}),
+
+		requests: prometheus.NewCounterVec(counter("plugin_requests_total", "Questions of plugins about pods, by what became of them."), []string{"result"}),
+		requestSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "shunt_agent", Name: "plugin_request_seconds",
+			Help: "How long plugins waited for the answer.", Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .1, .5, 1, 2.5, 5, 7.5}}),
 	}
-	m.registry.MustRegister(build, m.chained, m.contended, m.polling, m.writes, m.errors, m.events, m.off,
+	m.registry.MustRegister(build, m.chained, m.contended, m.polling, m.writes, m.errors, m.events, m.off, m.requests, m.requestSeconds,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -26,6 +26,16 @@ type pod struct {
 	Ending      bool      // it is being deleted
 	Replaced    bool      // a controller makes a new one when it is gone
 	Accepted    time.Time // by the kubelet, before its network namespace is made
+	static      string    // the uid by which the kubelet calls a static pod, whose mirror in the API this is
+}
+
+// hasUID reports whether the container runtime calls the pod by this uid. Where
+// it says none, a pod that is being deleted is taken for an earlier one.
+func (p pod) hasUID(uid string) bool {
+	if uid == "" {
+		return !p.Ending
+	}
+	return uid == p.UID || uid == p.static
 }
 
 // newPod takes from a pod what the agent keeps of it.
@@ -37,6 +47,7 @@ func newPod(p *corev1.Pod) pod {
 		HostNetwork: p.Spec.HostNetwork,
 		Phase:       p.Status.Phase,
 		Ending:      p.DeletionTimestamp != nil,
+		static:      p.Annotations[corev1.MirrorPodAnnotationKey],
 	}
 	owner := metav1.GetControllerOf(p)
 	kept.Replaced = owner != nil && owner.Kind != "Node" // whose static pods only the kubelet ends
@@ -81,21 +92,20 @@ type podListener struct {
 // podWatch keeps the pods of the node and the annotations of namespaces, as the
 // API server tells them.
 type podWatch struct {
-	kube             *kube
-	node             string
 	pods, namespaces *part
 	listeners        []podListener
 
 	mu          sync.Mutex
-	byName      map[string]pod               // by namespace/name; without their namespace's annotations
-	annotations map[string]map[string]string // what matters of a namespace's annotations
-	known       struct{ pods, namespaces bool }
-	changed     chan struct{} // closed at the next change
+	kube        *kube                           // nil before run
+	byName      map[string]pod                  // by namespace/name; without their namespace's annotations
+	annotations map[string]map[string]string    // what matters of a namespace's annotations
+	known       struct{ pods, namespaces bool } // those that were there have all been told
+	changed     chan struct{}                   // closed at the next change
 }
 
-func newPodWatch(k *kube, node string, log *slog.Logger, m *metrics) *podWatch {
-	return &podWatch{kube: k, node: node,
-		pods:       &part{name: "pods", lost: "facts about pods", log: log, m: m},
+func newPodWatch(log *slog.Logger, m *metrics) *podWatch {
+	return &podWatch{
+		pods:       &part{name: "pods", lost: "facts about pods, and the repair of those without rules", log: log, m: m},
 		namespaces: &part{name: "namespaces", lost: "the annotations of namespaces", log: log, m: m},
 		byName:     map[string]pod{}, annotations: map[string]map[string]string{}, changed: make(chan struct{})}
 }
@@ -103,10 +113,11 @@ func newPodWatch(k *kube, node string, log *slog.Logger, m *metrics) *podWatch {
 // listen has a listener called; before run.
 func (w *podWatch) listen(l podListener) { w.listeners = append(w.listeners, l) }
 
-// run follows pods and namespaces until the context ends.
-func (w *podWatch) run(ctx context.Context) {
-	go w.followNamespaces(ctx)
-	lw := listWatch(w.kube, w.kube.core, "pods", "", "", fields.OneTermEqualSelector("spec.nodeName", w.node), func() *corev1.PodList { return &corev1.PodList{} })
+// run follows a node's pods, and all namespaces, until the context ends.
+func (w *podWatch) run(ctx context.Context, k *kube, node string) {
+	w.change(func() { w.kube = k })
+	go w.followNamespaces(ctx, k)
+	lw := listWatch(k, k.core, "pods", "", "", fields.OneTermEqualSelector("spec.nodeName", node), func() *corev1.PodList { return &corev1.PodList{} })
 	inform(ctx, w.pods, lw, &corev1.Pod{}, handler[*corev1.Pod]{
 		strip: stripPod,
 		is:    func(p *corev1.Pod) { w.see(newPod(p)) },
@@ -125,6 +136,9 @@ func (w *podWatch) run(ctx context.Context) {
 // stripPod leaves of a pod what newPod reads.
 func stripPod(p *corev1.Pod) *corev1.Pod {
 	relevant := pods.Facts{Annotations: p.Annotations, Labels: p.Labels}.Relevant()
+	if mirror, is := p.Annotations[corev1.MirrorPodAnnotationKey]; is {
+		relevant.Annotations[corev1.MirrorPodAnnotationKey] = mirror
+	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion,
 			DeletionTimestamp: p.DeletionTimestamp, Annotations: relevant.Annotations, Labels: relevant.Labels, OwnerReferences: onlyController(p)},
@@ -158,13 +172,12 @@ func onlyStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 }
 
 // followNamespaces keeps the annotations of namespaces: pods inherit some.
-func (w *podWatch) followNamespaces(ctx context.Context) {
-	lw := listWatch(w.kube, w.kube.core, "namespaces", "", "", fields.Everything(), func() *corev1.NamespaceList { return &corev1.NamespaceList{} })
+func (w *podWatch) followNamespaces(ctx context.Context, k *kube) {
+	lw := listWatch(k, k.core, "namespaces", "", "", fields.Everything(), func() *corev1.NamespaceList { return &corev1.NamespaceList{} })
 	inform(ctx, w.namespaces, lw, &corev1.Namespace{}, handler[*corev1.Namespace]{
-		strip:  relevantOf,
-		is:     func(n *corev1.Namespace) { w.change(func() { w.annotations[n.Name] = n.Annotations }) },
-		gone:   func(n *corev1.Namespace) { w.change(func() { delete(w.annotations, n.Name) }) },
-		synced: func() { w.change(func() { w.known.namespaces = true }) },
+		strip: relevantOf,
+		is:    func(n *corev1.Namespace) { w.change(func() { w.annotations[n.Name] = n.Annotations }) },
+		gone:  func(n *corev1.Namespace) { w.change(func() { delete(w.annotations, n.Name) }) },
 	})
 }
 
@@ -211,6 +224,13 @@ func (w *podWatch) tellGone(p pod) {
 	}
 }
 
+// changes returns a channel that is closed at the next change.
+func (w *podWatch) changes() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
 // change runs f with what is kept, and wakes who waits for it.
 func (w *podWatch) change(f func()) {
 	w.mu.Lock()
@@ -254,16 +274,22 @@ func (w *podWatch) all() []pod {
 	return list
 }
 
-// find returns the pod of this name, and with this uid if id has one, as soon as
-// it and its namespace have been heard of. When the context ends before, it
-// returns what there is of that name, and false.
+// now returns the pod of this name, and whether it is the one with this uid and
+// all that there is to know about it is known; changed is closed when that may be
+// otherwise.
+func (w *podWatch) now(id pods.ID) (p pod, ok bool, changed <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, ok = w.byName[id.String()]
+	p = w.inNamespaceLocked(p)
+	return p, ok && p.hasUID(id.UID) && (p.Facts.Namespace != nil || w.namespaces.denied()), w.changed
+}
+
+// find is now, waiting for the pod until the context ends.
 func (w *podWatch) find(ctx context.Context, id pods.ID) (pod, bool) {
 	for {
-		w.mu.Lock()
-		p, ok := w.byName[id.String()]
-		p, changed := w.inNamespaceLocked(p), w.changed
-		w.mu.Unlock()
-		if ok && (id.UID == "" || id.UID == p.UID) && (p.Facts.Namespace != nil || w.namespaces.denied()) {
+		p, ok, changed := w.now(id)
+		if ok {
 			return p, true
 		}
 		select {
@@ -276,15 +302,21 @@ func (w *podWatch) find(ctx context.Context, id pods.ID) (pod, bool) {
 
 // fetch asks the API server for a pod itself, for when the watch lags.
 func (w *podWatch) fetch(ctx context.Context, id pods.ID) (pod, error) {
+	w.mu.Lock()
+	k := w.kube
+	w.mu.Unlock()
+	if k == nil {
+		return pod{}, errNoAPI
+	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	found, err := w.kube.pod(ctx, id.Namespace, id.Name)
+	found, err := k.pod(ctx, id.Namespace, id.Name)
 	if err != nil {
 		return pod{}, err
 	}
 	p := w.inNamespace(newPod(found))
 	if p.Facts.Namespace == nil {
-		if n, err := w.kube.namespace(ctx, id.Namespace); err == nil {
+		if n, err := k.namespace(ctx, id.Namespace); err == nil {
 			p.Facts.Namespace = orEmpty(relevantOf(n).Annotations)
 		}
 	}

@@ -62,7 +62,7 @@ func watchPods(t *testing.T, a *api) (*podWatch, *heard) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newPodWatch(k, "node1", slog.New(slog.DiscardHandler), newMetrics(""))
+	w := newPodWatch(slog.New(slog.DiscardHandler), newMetrics(""))
 	h := &heard{}
 	w.listen(podListener{})
 	w.listen(podListener{
@@ -70,7 +70,7 @@ func watchPods(t *testing.T, a *api) (*podWatch, *heard) {
 		gone:   func(p pod) { h.add("%s %s is gone", p, p.UID) },
 		synced: func() { h.add("synced") },
 	})
-	go w.run(t.Context())
+	go w.run(t.Context(), k, "node1")
 	return w, h
 }
 
@@ -185,6 +185,15 @@ func TestAPodThatTheWatchHasNotHeardOfIsFetched(t *testing.T) {
 	p, err := w.fetch(t.Context(), pods.ID{Namespace: "shop", Name: "web-0"})
 	if err != nil || p.UID != "1" || p.Facts.Namespace["config.linkerd.io/proxy-uid"] != "7" {
 		t.Errorf("fetched %+v (%v)", p, err)
+	}
+}
+
+// The kubelet calls a static pod by another uid than its mirror in the API has.
+func TestAStaticPodIsFoundByTheKubeletsUID(t *testing.T) {
+	t.Parallel()
+	mirror := newPod(stripPod(somePod("etcd", "api", func(p *corev1.Pod) { p.Annotations[corev1.MirrorPodAnnotationKey] = "hash" })))
+	if !mirror.hasUID("hash") || !mirror.hasUID("api") || mirror.hasUID("other") || len(mirror.Facts.Annotations) != 2 {
+		t.Errorf("%+v", mirror)
 	}
 }
 

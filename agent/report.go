@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,9 +34,10 @@ func (a *agent) report(r install.Report) {
 		step = e.Step
 	}
 	a.metrics.installed(r, step)
-	a.health.set(unready(r))
+	reason := cmp.Or(unready(r), a.factsMissing())
+	a.health.set(reason)
 	install.Log(a.log, r.Status)
-	a.logStates(r)
+	a.logStates(r, reason)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.events == nil {
@@ -60,9 +62,9 @@ func unready(r install.Report) string {
 	return ""
 }
 
-// logStates logs what is new about the state, once.
-func (a *agent) logStates(r install.Report) {
-	text := unready(r)
+// logStates logs what is new about the state, once; text is why the agent is not
+// ready.
+func (a *agent) logStates(r install.Report, text string) {
 	switch {
 	case text == a.last.text:
 	case text != "":

@@ -16,8 +16,13 @@ import (
 	"shunt/pods"
 )
 
-// Socket is where the agent answers, unless somebody says otherwise.
-const Socket = "/run/shunt/agent.sock"
+// Folder is the agent's on a node, and SocketFile the name in it at which it
+// answers; Socket is both. Tests have others.
+const (
+	Folder     = "/run/shunt"
+	SocketFile = "agent.sock"
+	Socket     = Folder + "/" + SocketFile
+)
 
 // MaxWait is how long a client waits at most, for everything together. A server
 // has to answer well before.

@@ -466,6 +466,25 @@ func TestFaultRuntimeThatPassesNoAnnotations(t *testing.T) {
 	n.sync(n.agent(Auto), Refused, "")
 }
 
+// Where plugins can ask an agent, such a runtime is good enough.
+func TestARuntimeThatPassesNoAnnotationsWithAnAgentThatGivesFacts(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.put("00-multus.conflist", `{"cniVersion":"1.0.0","name":"multus","plugins":[{"type":"multus-shim"}]}`)
+	first := n.agent(Auto)
+	first.SetFacts(FactsLater)
+	if st := n.sync(first, Waiting, ""); !strings.Contains(st.Why, "which passes no pod annotations") {
+		t.Errorf("before the pods are known: %s", st.Why)
+	}
+	first.SetFacts(FactsServed)
+	n.sync(first, Linked, "copied first, chained first")
+	next := n.agent(Auto) // as an upgrade, or a crash
+	next.SetFacts(FactsLater)
+	n.sync(next, Linked, "")
+	next.SetFacts(FactsNone)
+	n.sync(next, Refused, "unchained unsafe")
+}
+
 func TestFaultRunWiped(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

@@ -36,6 +36,7 @@ type Installer struct {
 	mu      sync.Mutex
 	bin     binary
 	runtime Runtime
+	facts   Facts
 	started int64
 	dropins string               // the folder of the network's drop-ins
 	claimed bool                 // the record says that this agent keeps the node
@@ -57,6 +58,23 @@ func (i *Installer) SetRuntime(r Runtime) bool {
 	changed := i.runtime != r
 	i.runtime = r
 	return changed
+}
+
+// Facts says whether plugins on this node can ask an agent about pods.
+type Facts int
+
+// Whether they can.
+const (
+	FactsNone  Facts = iota
+	FactsLater       // the agent has yet to hear of the pods
+	FactsServed
+)
+
+// SetFacts says whether plugins can ask about pods. It counts from the next Sync.
+func (i *Installer) SetFacts(f Facts) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.facts = f
 }
 
 // pass is one Sync.
@@ -98,11 +116,17 @@ func (p *pass) changed(a Action, path string, r Reason) {
 	p.Changes = append(p.Changes, Change{a, path, r})
 }
 
-// refuse takes the entry out, or does not put it in, where it would stop pods.
+// refuse takes the entry out, or does not put it in, where it would stop pods:
+// neither the runtime nor an agent says which are meshed. While the agent is about
+// to know, an entry that is there stays.
 func (p *pass) refuse() error {
 	why := cmp.Or(p.runtime.withholds(), p.choice.withholds())
-	if why == "" || p.cfg.Force {
+	switch {
+	case why == "" || p.cfg.Force || p.facts == FactsServed || p.facts == FactsLater && p.had:
 		return nil
+	case p.facts == FactsLater:
+		p.Why = why + "; the agent does not know the pods yet either"
+		return errEnough
 	}
 	p.State, p.Why = Refused, why
 	if p.had && !p.Newer {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -11,6 +12,7 @@ import (
 	"shunt/agent"
 	"shunt/agent/repair"
 	"shunt/cli"
+	"shunt/facts"
 	"shunt/logging"
 )
 
@@ -26,6 +28,8 @@ type runFlags struct {
 	evict                   bool
 	netnsDir, proc          string
 	healthAddr, metricsAddr string
+	facts                   bool
+	runDir                  string
 }
 
 func (r *runFlags) bind(fs *pflag.FlagSet) {
@@ -35,6 +39,8 @@ func (r *runFlags) bind(fs *pflag.FlagSet) {
 	cli.Choice(fs, &r.repair, "repair", "", "what is done about pods that started without rules: in-place, write them if no application container has started, and report the others; report; off, look at none", string(repair.InPlace), string(repair.Report), string(repair.Off))
 	fs.BoolVar(&r.evict, "evict", false, "evict pods that run without rules, one in 10 s")
 	netnsFlags(fs, &r.netnsDir, &r.proc)
+	fs.BoolVar(&r.facts, "facts", true, "tell plugins about pods, at a socket, where the container runtime does not")
+	fs.StringVar(&r.runDir, "run-dir", facts.Folder, "the node's `folder` for that socket, mounted at the same path in a pod")
 	healthFlag(fs, &r.healthAddr)
 	fs.StringVar(&r.metricsAddr, "metrics-addr", "", "`address` for /metrics (default: none)")
 }
@@ -84,9 +90,28 @@ func newRun(s *system) *cobra.Command {
 			Install: installer, Kube: kube, Node: r.node, Namespace: o.namespace, DaemonSet: r.daemonSet, OnTerm: agent.OnTerm(r.onTerm),
 			Repair:     agent.Repair{Mode: repair.Mode(r.repair), Evict: r.evict, Netns: r.netnsDir, Proc: r.proc},
 			HealthAddr: r.healthAddr, MetricsAddr: r.metricsAddr, Version: versionString(), Idle: o.idle(),
+			RunDir: r.runDir, NoFacts: r.noFacts(&o),
 		}, log)
 	}
 	return cmd
+}
+
+// noFacts says why plugins on the node get no facts about pods from this agent,
+// "" if they do.
+func (r *runFlags) noFacts(o *options) string {
+	switch {
+	case !r.facts:
+		return "--facts is false"
+	case o.hostPrefix != "" && filepath.Join("/", o.hostPrefix) != "/" && !mounted(r.runDir):
+		return fmt.Sprintf("%s is not the node's: it is not mounted", r.runDir)
+	}
+	return ""
+}
+
+// mounted reports whether something is mounted at a folder.
+func mounted(dir string) bool {
+	var here, above syscall.Stat_t
+	return syscall.Stat(dir, &here) == nil && syscall.Stat(filepath.Dir(dir), &above) == nil && here.Dev != above.Dev
 }
 
 // idle says why there is nothing to install: a container without the node's

@@ -29,7 +29,11 @@ func newStatus(s *system) *cobra.Command {
 		o.withoutPod(cmd.Flags())
 		look := install.LookAt(o.onNode(o.netDir), o.onNode(o.binDir), o.confName)
 		answer, ready := askAgent(health, "/ready")
-		if err := printStatus(s.stdout, look, health, strings.TrimSpace(answer), ready); err != nil {
+		facts, known := askAgent(health, "/facts")
+		if !known {
+			facts = "" // an older agent
+		}
+		if err := printStatus(s.stdout, look, health, strings.TrimSpace(answer), ready, strings.TrimSpace(facts)); err != nil {
 			return err
 		}
 		if !look.Ready() || answer != "" && !ready {
@@ -41,7 +45,7 @@ func newStatus(s *system) *cobra.Command {
 }
 
 // printStatus writes a line for each thing that there is to know.
-func printStatus(to io.Writer, l install.Look, addr, answer string, ready bool) error {
+func printStatus(to io.Writer, l install.Look, addr, answer string, ready bool, facts string) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, printable(fmt.Sprintf(format, args...)))
@@ -70,6 +74,9 @@ func printStatus(to io.Writer, l install.Look, addr, answer string, ready bool) 
 		line("Agent", "ready")
 	default:
 		line("Agent", "not ready: %s", answer)
+	}
+	if facts != "" {
+		line("Facts", "%s", facts)
 	}
 	return w.Flush()
 }

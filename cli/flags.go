@@ -26,12 +26,12 @@ func Finish(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// noArgs refuses arguments.
+// noArgs refuses arguments with a hint at how values are given.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &config.InputError{Err: fmt.Errorf("unexpected argument %s: see %s --help", config.Quote(args[0]), cmd.CommandPath())}
+	return &config.InputError{Err: fmt.Errorf("unexpected argument %s: values belong to flags: see %s --help", config.Quote(args[0]), cmd.CommandPath())}
 }
 
 // BadFlag is the error of a flag's value.

@@ -3,7 +3,6 @@ package config
 import (
 	"io"
 	"slices"
-	"strings"
 )
 
 // layer holds the values that one kind of source gives, by the index of
@@ -86,28 +85,4 @@ func (c *Config) apply(settings []Setting, layers ...layer) error {
 		}
 	}
 	return nil
-}
-
-// envLayer reads the settings' variables. Others that begin with SHUNT_ are
-// not ours: Kubernetes sets SHUNT_PORT and the like in every container when
-// there is a Service named shunt. It can set one of ours too
-// (SHUNT_ADMIN_PORT=tcp://10.0.0.1:80 for a Service named shunt-admin); such a
-// value is recognized, and ignored with a warning.
-func envLayer(lookup func(string) (string, bool), settings []Setting) (layer, []string) {
-	l := make(layer, len(settings))
-	var warnings []string
-	for i, s := range settings {
-		text, ok := lookup(s.Env())
-		if !ok {
-			continue
-		}
-		source := Source("environment " + s.Env())
-		if s.Kind == KindPort && strings.Contains(text, "://") {
-			warnings = append(warnings, string(source)+": "+Quote(text)+
-				" is what Kubernetes sets for a Service of that name: ignored")
-			continue
-		}
-		l[i] = []Value{{Source: source, Text: text}}
-	}
-	return l, warnings
 }

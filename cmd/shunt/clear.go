@@ -31,7 +31,6 @@ The host's own network namespace is refused without --host-network. It needs
 CAP_NET_ADMIN.`,
 		Example: `  shunt clear
   sudo shunt clear --netns /run/netns/pod1`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd.Context(), cfg) },
 	}
 	fs := cmd.Flags()

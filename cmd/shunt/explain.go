@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"shunt/cli"
 	"shunt/config"
@@ -65,11 +66,16 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	if err := r.workloads.check(cmd.Flags()); err != nil {
 		return err
 	}
+	ignored := givenSetting(cmd.Flags())
 	switch {
 	case r.live && r.workloads.files != nil:
 		return cli.BadFlag("live", "it cannot be combined with -f, as live rules do not come from manifests: give one of them")
+	case r.live && ignored != "":
+		return cli.BadFlag(ignored, "live rules do not come from settings: leave it out, or --live")
 	case r.live && r.format == formatSVG:
 		return cli.BadFlag("output", "svg draws the rules of a configuration: leave out --live")
+	case len(args) == 1 && args[0] == plan.Inbound.String() && (cmd.Flags().Changed("uid") || cmd.Flags().Changed("gid")):
+		return cli.BadFlag("uid", "it and --gid are those of the process that connects, outbound: leave them out")
 	case !r.live && (r.target.given("netns") || r.target.given("pid")):
 		return cli.BadFlag("netns", "it and --pid apply to live rules: give --live as well")
 	}
@@ -90,6 +96,19 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	return e.WriteText(r.sys.stdout)
 }
 
+// givenSetting returns the first flag that was given and that says which rules to
+// write, "" if none was.
+func givenSetting(fs *pflag.FlagSet) (name string) {
+	settings := config.Settings()
+	fs.Visit(func(f *pflag.Flag) {
+		_, is := config.Find(settings, f.Name)
+		if is = is || f.Name == "config" || f.Name == "annotations-file"; is && name == "" {
+			name = f.Name
+		}
+	})
+	return name
+}
+
 func (r *explainRun) explain(cmd *cobra.Command, q *explain.Question) (*explain.Explanation, error) {
 	if r.workloads.files != nil {
 		list, _, err := r.workloads.resolve(&r.request, true)
@@ -104,7 +123,7 @@ func (r *explainRun) explain(cmd *cobra.Command, q *explain.Question) (*explain.
 		e.Workload = s.Object.String()
 		return e, nil
 	}
-	req, err := r.resolve(cmd.Context())
+	req, err := r.resolve()
 	if err != nil {
 		return nil, err
 	}

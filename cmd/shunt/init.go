@@ -33,7 +33,6 @@ run are taken over. The host's own network namespace is refused without
 		Example: `  shunt init --skip-outbound-ports 3306,5432
   shunt init --config /etc/shunt/shunt.yaml
   shunt init --netns /run/netns/pod1 --dry-run`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := r.run(cmd.Context())
 			if err != nil && !r.dryRun {
@@ -63,7 +62,7 @@ run are taken over. The host's own network namespace is refused without
 
 func (r *initRun) run(ctx context.Context) error {
 	start := time.Now()
-	req, err := r.resolve(ctx)
+	req, err := r.resolve()
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ const (
 type system struct {
 	args      []string // without the program's name
 	lookupEnv func(string) (string, bool)
+	environ   []string // all of it, as NAME=value
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
@@ -65,6 +66,7 @@ func main() {
 	os.Exit(run(context.Background(), system{
 		args:      os.Args[1:],
 		lookupEnv: os.LookupEnv,
+		environ:   os.Environ(),
 		stdin:     os.Stdin,
 		stdout:    os.Stdout,
 		stderr:    os.Stderr,

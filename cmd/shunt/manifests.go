@@ -140,7 +140,7 @@ type selected struct {
 // resolve reads the manifests, and computes what the workloads get: the one
 // that is named, or every one, or if only is set the only one.
 func (w *workloads) resolve(r *request, only bool) ([]selected, *manifest.Set, error) {
-	log, err := r.sys.openLog(&r.logs)
+	log, err := r.openLog()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -186,7 +186,7 @@ func (w *workloads) one(cmd *cobra.Command, r *request) (*resolved, error) {
 		return nil, err
 	}
 	if w.files == nil {
-		return r.resolve(cmd.Context())
+		return r.resolve()
 	}
 	list, _, err := w.resolve(r, true)
 	if err != nil {

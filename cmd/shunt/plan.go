@@ -40,7 +40,6 @@ value came from.`,
   shunt plan --skip-outbound-ports 3306 > rules.nft
   shunt plan --backend iptables --iptables-mode legacy
   shunt plan -f app.yaml -o table --workload Deployment/web`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := w.check(cmd.Flags()); err != nil {
 				return err
@@ -48,7 +47,7 @@ value came from.`,
 			if len(w.files) > 0 {
 				return w.planManifests(r, format)
 			}
-			req, err := r.resolve(cmd.Context())
+			req, err := r.resolve()
 			if err != nil {
 				return err
 			}

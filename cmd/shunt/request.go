@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +36,15 @@ func (r *request) bind(cmd *cobra.Command, s *system) {
 	r.logs.Bind(cmd.Flags())
 }
 
+// openLog opens the log, and warns of variables that were probably meant.
+func (r *request) openLog() (*slog.Logger, error) {
+	log, err := r.sys.openLog(&r.logs)
+	if err == nil && r.sys.role == commandLine {
+		warnAll(log, config.MisspeltVariables(r.sys.environ))
+	}
+	return log, err
+}
+
 // resolved is a request after everything was read and checked.
 type resolved struct {
 	cfg  config.Config
@@ -46,8 +54,8 @@ type resolved struct {
 
 // resolve reads the layers, validates, and builds the plan. Its errors are
 // input errors: nothing was touched.
-func (r *request) resolve(ctx context.Context) (*resolved, error) {
-	log, err := r.sys.openLog(&r.logs)
+func (r *request) resolve() (*resolved, error) {
+	log, err := r.openLog()
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +72,7 @@ func (r *request) resolve(ctx context.Context) (*resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	warnAll(ctx, log, warnings)
+	warnAll(log, warnings)
 	return &resolved{cfg, plan.Build(cfg), log}, nil
 }
 
@@ -99,8 +107,8 @@ func (r *resolved) rules(t *target) (rules *redirect.Rules, done func(), err err
 }
 
 // warnAll logs remarks on the configuration, one line each.
-func warnAll(ctx context.Context, log *slog.Logger, warnings []string) {
+func warnAll(log *slog.Logger, warnings []string) {
 	for _, w := range warnings {
-		log.WarnContext(ctx, w)
+		log.Warn(w)
 	}
 }

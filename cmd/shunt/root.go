@@ -137,14 +137,6 @@ func unknownCommand(name string) error {
 	return &config.InputError{Err: fmt.Errorf("unknown command %q: %s", name, hint)}
 }
 
-// noArgs refuses stray arguments with a hint at how values are given.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return &config.InputError{Err: fmt.Errorf("unexpected argument %q: values belong to flags, as in --skip-inbound-ports %s", args[0], "8080,9000-9010")}
-}
-
 func verbNames() []string {
 	names := []string{"help", "completion"}
 	for _, v := range verbs() {

@@ -42,7 +42,6 @@ privileges, and looks at no rules.`,
 		Example: `  shunt validate
   shunt validate --listen-addr '[::]:4140' --connect-addr '[fd00::1]:20001'
   shunt validate --timeout 30s --log-level debug`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := r.run(cmd.Context())
 			if err != nil {

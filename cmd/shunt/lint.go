@@ -132,13 +132,13 @@ func (r *lintRun) read() (set *manifest.Set, foreign int, err error) {
 			return nil, 0, err
 		}
 		if found == nil {
-			if err := readManifest(set, path, r.sys.stdin); err != nil {
+			if err := readManifest(set, path, r.sys); err != nil {
 				return nil, 0, err
 			}
 		}
 		for _, path := range found {
 			before := len(set.Broken)
-			switch err := readManifest(set, path, r.sys.stdin); {
+			switch err := readManifest(set, path, r.sys); {
 			case errors.Is(err, manifest.ErrNoObject):
 				foreign++
 			case err != nil:

@@ -39,7 +39,7 @@ type system struct {
 // unknown format is plain, and the validator's level a filter, as there.
 // Otherwise standard output is for the product alone.
 func (s *system) openLog(l *logging.Flags) (*slog.Logger, error) {
-	if s.role == commandLine {
+	if s.role != proxyInit && s.role != networkValidator {
 		return l.Open(s.stderr)
 	}
 	if l.Format != logging.JSON {
@@ -78,9 +78,11 @@ func main() {
 type role int
 
 const (
-	commandLine      role = iota
-	proxyInit             // Linkerd's init container
-	networkValidator      // Linkerd's, which waits for the plugin's rules
+	commandLine       role = iota
+	proxyInit              // Linkerd's init container
+	networkValidator       // Linkerd's, which waits for the plugin's rules
+	kubectlPlugin          // kubectl shunt
+	kubectlCompletion      // what kubectl asks to complete its words
 )
 
 func roleOf(argv0 string) role {
@@ -89,6 +91,10 @@ func roleOf(argv0 string) role {
 		return proxyInit
 	case "linkerd-network-validator", "linkerd2-network-validator":
 		return networkValidator
+	case "kubectl-shunt":
+		return kubectlPlugin
+	case "kubectl_complete-shunt":
+		return kubectlCompletion
 	}
 	return commandLine
 }

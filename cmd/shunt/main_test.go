@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		"shunt":                      main,
 		"proxy-init":                 main,
 		"linkerd2-network-validator": main,
+		"kubectl-shunt":              main,
+		"kubectl_complete-shunt":     main,
 	})
 }
 

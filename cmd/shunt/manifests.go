@@ -74,16 +74,16 @@ func (f files) readValid(s *system) (*manifest.Set, error) {
 func (f files) read(s *system) (*manifest.Set, error) {
 	set := &manifest.Set{}
 	for _, path := range f {
-		if err := readManifest(set, path, s.stdin); err != nil {
+		if err := readManifest(set, path, s); err != nil {
 			return nil, err
 		}
 	}
 	return set, nil
 }
 
-func readManifest(set *manifest.Set, path string, stdin io.Reader) error {
+func readManifest(set *manifest.Set, path string, s *system) error {
 	if path == "-" {
-		return set.Read("standard input", stdin)
+		return set.Read(s.stdinName(), s.stdin)
 	}
 	f, err := os.Open(path)
 	if err != nil {

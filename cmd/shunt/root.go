@@ -99,13 +99,24 @@ func newRoot(s *system) *cobra.Command {
 		},
 	}
 	list := verbs()
+	if s.role == kubectlPlugin || s.role == kubectlCompletion {
+		list = pluginVerbs()
+		root.Use, root.Short, root.Long = "kubectl-shunt", "see what shunt does to the connections of pods", pluginHelp
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl shunt"}
+		root.CompletionOptions.DisableDefaultCmd = true // kubectl completes its plugins' words
+	}
+	if s.role == kubectlCompletion {
+		s.args = append([]string{cobra.ShellCompRequestCmd}, s.args...)
+	}
 	if len(s.args) > 0 {
 		if i := slices.IndexFunc(list, func(v verb) bool { return v.name == s.args[0] }); i >= 0 {
 			list = list[i : i+1]
 		}
 	}
 	for _, v := range list {
-		root.AddCommand(cli.Finish(v.make(s)))
+		cmd := cli.Finish(v.make(s))
+		cmd.Short = v.short
+		root.AddCommand(cmd)
 	}
 	if len(list) == 1 {
 		root.CompletionOptions.DisableDefaultCmd = true
@@ -123,7 +134,7 @@ func newRoot(s *system) *cobra.Command {
 // variable returns the environment variable that a flag also is, if it is one.
 func (s *system) variable(flag string) string {
 	setting, ok := config.Find(config.Settings(), flag)
-	if !ok || setting.Name != flag || s.role != commandLine {
+	if !ok || setting.Name != flag || (s.role == proxyInit || s.role == networkValidator) {
 		return ""
 	}
 	return setting.Env()

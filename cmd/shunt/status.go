@@ -89,12 +89,14 @@ func (r *statusRun) look(ctx context.Context, req *resolved, rules *redirect.Rul
 // givesRules reports whether anything that decides about the rules was given.
 func (r *resolved) givesRules() bool {
 	return slices.ContainsFunc(config.Settings(), func(s config.Setting) bool {
-		switch s.Name {
-		case "backend", "iptables-mode", "lock-timeout", "timeout-close-wait-secs":
-			return false
-		}
-		return r.cfg.Sources.Of(s.Name) != config.Default
+		return decides(&s) && r.cfg.Sources.Of(s.Name) != config.Default
 	})
+}
+
+// decides reports whether a setting says which rules there are, and not only how
+// they get there.
+func decides(s *config.Setting) bool {
+	return !slices.Contains([]string{"backend", "iptables-mode", "lock-timeout", "timeout-close-wait-secs"}, s.Name)
 }
 
 // String returns the flags that name the target again, after a space.

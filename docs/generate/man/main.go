@@ -1,10 +1,11 @@
 // Command man writes shunt's manual pages, one for the program and one for
-// each verb, from what the program says of itself: cobra's own generator would
-// have to be linked into the program, for a third of a megabyte.
+// each verb, under its own name and as kubectl's plugin, from what the program says
+// of itself: cobra's own generator would have to be linked into the program, for a
+// third of a megabyte.
 //
 //	go run ./docs/generate/man bin/shunt man
 //
-// writes man/shunt.1, man/shunt-plan.1 and so on.
+// writes man/shunt.1, man/shunt-plan.1, man/kubectl-shunt.1 and so on.
 package main
 
 import (
@@ -20,14 +21,35 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: man PROGRAM FOLDER")
 		os.Exit(2)
 	}
-	if err := write(os.Args[1], os.Args[2]); err != nil {
+	if err := writeAll(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "man:", err)
 		os.Exit(1)
 	}
 }
 
-// write writes the pages of a program into a folder.
-func write(program, folder string) error {
+// writeAll writes the pages of the program under each of its names into a folder.
+func writeAll(program, folder string) error {
+	if err := write(program, folder, "shunt", "redirect a pod's TCP traffic through its sidecar proxy"); err != nil {
+		return err
+	}
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "man")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	plugin := filepath.Join(dir, "kubectl-shunt")
+	if err := os.Symlink(program, plugin); err != nil {
+		return err
+	}
+	return write(plugin, folder, "kubectl-shunt", "see what shunt does to the connections of pods")
+}
+
+// write writes the pages under one name.
+func write(program, folder, name, short string) error {
 	root, err := help(program)
 	if err != nil {
 		return err
@@ -42,12 +64,12 @@ func write(program, folder string) error {
 		if err != nil {
 			return err
 		}
-		p.short, p.also = strings.TrimSpace(short), []string{"shunt"}
-		pages["shunt-"+verb] = p
-		root.also = append(root.also, "shunt-"+verb)
+		p.short, p.also = strings.TrimSpace(short), []string{name}
+		pages[name+"-"+verb] = p
+		root.also = append(root.also, name+"-"+verb)
 	}
-	root.short = "redirect a pod's TCP traffic through its sidecar proxy"
-	pages["shunt"] = root
+	root.short = short
+	pages[name] = root
 	for name, p := range pages {
 		if err := os.WriteFile(filepath.Join(folder, name+".1"), []byte(p.roff(name)), 0o644); err != nil {
 			return err
@@ -168,7 +190,7 @@ func (p page) roff(name string) string {
 		}
 		add(".fi\n")
 	}
-	add(".SH \"EXIT STATUS\"\n0: done, or nothing found. 1: acting failed, or something was found (diff, lint). 2: rejected before anything was touched. 95: not redirected (validate).\n.SH \"SEE ALSO\"\n")
+	add(".SH \"EXIT STATUS\"\n0: done, or nothing found. 1: acting failed, or something was found (diff, lint, status). 2: rejected before anything was touched. 95: not redirected (validate).\n.SH \"SEE ALSO\"\n")
 	for i, a := range p.also {
 		if i > 0 {
 			add(",\n")

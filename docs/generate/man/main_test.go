@@ -46,10 +46,11 @@ func TestPagesOfTheProgram(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	folder := filepath.Join(dir, "man")
-	if err := write(program, folder); err != nil {
+	if err := writeAll(program, folder); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"shunt", "shunt-init", "shunt-plan", "shunt-diff", "shunt-clear", "shunt-explain", "shunt-lint", "shunt-status", "shunt-validate", "shunt-completion", "shunt-help", "shunt-version"} {
+	for _, name := range []string{"shunt", "shunt-init", "shunt-plan", "shunt-diff", "shunt-clear", "shunt-explain", "shunt-lint", "shunt-status", "shunt-validate", "shunt-completion", "shunt-help", "shunt-version",
+		"kubectl-shunt", "kubectl-shunt-status", "kubectl-shunt-diff", "kubectl-shunt-plan", "kubectl-shunt-explain", "kubectl-shunt-lint"} {
 		text, err := os.ReadFile(filepath.Join(folder, name+".1"))
 		if err != nil {
 			t.Error(err)

@@ -28,7 +28,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # They look at nothing but their arguments, so they build for the browser too.
 PURE := ./config ./plan ./pods ./manifest ./lint ./explain ./apply
 
-SCRIPTS := .ci/run $(wildcard scripts/*.sh e2e/*.sh)
+SCRIPTS := .ci/run $(wildcard scripts/*.sh e2e/*.sh docs/*/*.sh)
 
 # The binary is static, and tests are of what is shipped.
 export CGO_ENABLED := 0
@@ -37,7 +37,7 @@ export CGO_ENABLED := 0
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build image release test test-arm lint conformance conformance-long e2e bench vuln fuzz docs clean
+.PHONY: help demo build image release playground test test-arm lint conformance conformance-long e2e bench vuln fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,10 @@ image: $(PLATFORMS:%=bin/%) ## make the container images for all platforms, in b
 
 release: build image ## make a release in dist: archives, images, bills of materials, the chart, checksums
 	scripts/release.sh "$(VERSION)" "$(REGISTRY)" "$(SOURCE_DATE_EPOCH)" dist $(PLATFORMS)
+
+playground: ## build the page that runs plan, explain and lint in a browser, in bin/playground, and serve it on loopback (PORT)
+	docs/playground/build.sh bin/playground "$(VERSION)"
+	@node docs/playground/serve.mjs bin/playground $(PORT)
 
 test: ## install what the tests need, run them, and print the coverage
 	scripts/deps.sh
@@ -101,4 +105,4 @@ docs: build ## write the generated documents anew: the rules, transcripts, man p
 	go run ./docs/generate/man bin/shunt man
 
 clean: ## remove what the other targets made
-	rm -rf bin coverage dist man
+	rm -rf bin coverage dist man docs/playground/node_modules

@@ -33,7 +33,7 @@ func proxyLeg(q *Question, c *config.Config, p *plan.Plan) *onward {
 	if c.ProxyUID == config.NoID {
 		who = "group " + number(leg.GID)
 	}
-	return &onward{fmt.Sprintf("the proxy's own connection, of %s", who), explained(d.Rule, d.Index, true)}
+	return &onward{fmt.Sprintf("the proxy's own connection, %s", who), explained(d.Rule, d.Index, true)}
 }
 
 // id is a process's id, 0 where none is configured.

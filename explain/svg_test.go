@@ -55,12 +55,12 @@ func TestDrawings(t *testing.T) {
 				"10.0.0.5:3306 | where it was going, without the proxy"},
 		{"a redirect goes on with the proxy's own connection", Plan(&Question{Port: 80}, configured(t)),
 			"an address on no list | INBOUND RULES | 1 skip-inbound-ports | tcp, destination port 4190-4191,4567-4568 | no match | 2 redirect-inbound | tcp | redirect to :4143 | " +
-				"the proxy, port 4143 | knows from the socket where it was going | the proxy's own connection, of user 2102 | 1 proxy-uid | socket owner's uid 2102 | bypass | " +
+				"the proxy, port 4143 | knows from the socket where it was going | the proxy's own connection, user 2102 | 1 proxy-uid | socket owner's uid 2102 | bypass | " +
 				"the pod's port 80 | by way of the proxy"},
 		{"by its group", Plan(out("10.0.0.5"), configured(t, "proxy-uid=-1", "proxy-gid=7")),
 			"user 1000, group 0 | OUTBOUND RULES | 1 proxy-gid | socket owner's gid 7 | no match | 2 loopback | leaves by lo | no match | " +
 				"3 skip-outbound-ports | tcp, destination port 4567-4568 | no match | 4 redirect-outbound | tcp | redirect to :4140 | " +
-				"the proxy, port 4140 | knows from the socket where it was going | the proxy's own connection, of group 7 | 1 proxy-gid | socket owner's gid 7 | bypass | " +
+				"the proxy, port 4140 | knows from the socket where it was going | the proxy's own connection, group 7 | 1 proxy-gid | socket owner's gid 7 | bypass | " +
 				"10.0.0.5:3306 | by way of the proxy"},
 		{"IPv6 that is not touched meets no rule", Plan(out("fd00::5"), configured(t)),
 			"user 1000, group 0 | OUTBOUND RULES | 1 proxy-uid | socket owner's uid 2102 | not reached | 2 loopback | leaves by lo | not reached | " +

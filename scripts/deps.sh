@@ -7,7 +7,7 @@ set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/sbin # where Debian has them, and users' PATH has not
 
-commands=(iptables-legacy iptables-nft nft ip containerd ctr runc "$@")
+commands=(iptables-legacy iptables-nft nft ip containerd ctr runc node npm chromium "$@")
 
 # missing prints the commands that are not there.
 missing() {
@@ -38,7 +38,8 @@ package() {
 	nft) echo nftables ;;
 	ip) echo iproute2 ;;
 	containerd | ctr) echo containerd ;;
-	runc) echo runc ;;
+	runc | npm | chromium) echo "$1" ;;
+	node) echo nodejs ;;
 	qemu-*-static) echo qemu-user-static ;;
 	cni-plugins) echo containernetworking-plugins ;;
 	esac
@@ -63,9 +64,9 @@ cat >&2 <<END
 deps: missing, so that tests which need them are skipped:
 $(for command in $absent; do echo "  $command"; done)
 The packages that have them:
-  Debian, Ubuntu  iptables nftables iproute2 containernetworking-plugins containerd
-  Fedora          iptables-nft iptables-legacy nftables iproute containernetworking-plugins containerd
-  Alpine          iptables iptables-legacy nftables iproute2 cni-plugins containerd runc
-  Arch            iptables nftables iproute2 cni-plugins containerd runc
+  Debian, Ubuntu  iptables nftables iproute2 containernetworking-plugins containerd runc nodejs npm chromium
+  Fedora          iptables-nft iptables-legacy nftables iproute containernetworking-plugins containerd nodejs npm chromium
+  Alpine          iptables iptables-legacy nftables iproute2 cni-plugins containerd runc nodejs npm chromium
+  Arch            iptables nftables iproute2 cni-plugins containerd runc nodejs npm chromium
 END
 [ "${CI:-}" != true ]

@@ -1,6 +1,7 @@
 package playground
 
 import (
+	"net/netip"
 	"strings"
 
 	"shunt/config"
@@ -76,7 +77,10 @@ func (a *asked) commands() []Command {
 
 // connection returns the command's words for the connection.
 func (a *asked) connection() []string {
-	d := &a.Connection
+	d := a.Connection
+	if q, err := d.Question(); err == nil && q.To.IsValid() {
+		d.To, d.Port = netip.AddrPortFrom(q.To, q.Port).String(), ""
+	}
 	words := []string{"shunt", "explain", d.Direction}
 	for _, f := range []struct{ flag, value, standard string }{
 		{"--uid", d.UID, "0"}, {"--gid", d.GID, "0"}, {"--from", d.From, ""}, {"--to", d.To, ""}, {"--port", d.Port, ""}, {"--proto", d.Proto, "tcp"},

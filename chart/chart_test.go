@@ -249,6 +249,8 @@ func TestBadValues(t *testing.T) {
 	for values, want := range map[string]string{
 		"ignoreInboundport: 80":                                 "'ignoreInboundport' not allowed",
 		"shunt: {onTrem: keep}":                                 "'onTrem' not allowed",
+		"shunt: {evict: true, repair: \"off\"}":                 "needs shunt.repair",
+		"shunt: {netnsDir: run/netns}":                          "/shunt/netnsDir",
 		"image: {tag: v1}":                                      "'tag' not allowed",
 		"logLevel: loud":                                        "/logLevel",
 		"ignoreOutboundPorts: 33o6":                             "/ignoreOutboundPorts",
@@ -271,7 +273,7 @@ func TestNotes(t *testing.T) {
 	for values, want := range map[string]string{
 		"image: {version: v1.2.3}":                  "shunt v1.2.3 is on its way to every Linux node",
 		"shunt: {mode: chain}":                      "kubectl -n mesh rollout status daemonset/linkerd-cni",
-		"repairController: {enabled: true}":         "repairController.enabled has no effect",
+		"repairController: {enabled: true}":         "the agent repairs pods itself\n(shunt.repair is in-place, shunt.evict is false)",
 		"shunt: {cni: false}\nimage: {version: v1}": "NOTES:\n",
 	} {
 		out, errs, err := try(t, values, "install", "r", ".", "--namespace", "mesh", "--dry-run=client")

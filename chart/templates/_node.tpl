@@ -21,6 +21,9 @@ The settings of the agent, as variables and not as flags: so they count for
   "CONF_NAME" $s.confName
   "DAEMONSET" "linkerd-cni"
   "ON_TERM" $s.onTerm
+  "REPAIR" $s.repair
+  "EVICT" $s.evict
+  "PROC" (eq (include "shunt.fromProcesses" .) "true" | ternary "/host/proc" "")
   "HEALTH_ADDR" (printf "127.0.0.1:%v" $s.healthPort)
   "METRICS_ADDR" ($s.metrics.enabled | ternary (printf ":%v" $s.metrics.port) "")
   "LOG_FORMAT" $s.logFormat
@@ -42,7 +45,19 @@ The settings of the agent, as variables and not as flags: so they count for
 {{- end }}
 {{- end -}}
 
-{{- /* What the agent may do on the node: write in folders that are not root's, and keep the owner of a conflist that is not. */ -}}
+{{- define "shunt.repairs" -}}
+{{- ne .Values.shunt.repair "off" -}}
+{{- end -}}
+
+{{- define "shunt.fromProcesses" -}}
+{{- and .Values.shunt.netnsFromProcesses (ne .Values.shunt.repair "off") -}}
+{{- end -}}
+
+{{- /*
+What the agent may do on the node: write in folders that are not root's, and keep
+the owner of a conflist that is not; to repair, enter pods' network namespaces and
+write rules there.
+*/ -}}
 {{- define "shunt.securityContext" -}}
 runAsUser: 0
 runAsGroup: 0
@@ -53,7 +68,14 @@ privileged: {{ .Values.privileged }}
 allowPrivilegeEscalation: false
 capabilities:
   drop: [ALL]
-  add: [DAC_OVERRIDE, CHOWN]
+  {{- $add := list "DAC_OVERRIDE" "CHOWN" }}
+  {{- if eq (include "shunt.repairs" .) "true" }}{{ $add = concat $add (list "NET_ADMIN" "SYS_ADMIN") }}{{ end }}
+  {{- if eq (include "shunt.fromProcesses" .) "true" }}{{ $add = append $add "SYS_PTRACE" }}{{ end }}
+  add: [{{ join ", " $add }}]
+{{- if eq (include "shunt.fromProcesses" .) "true" }}
+appArmorProfile:
+  type: Unconfined
+{{- end }}
 {{- end }}
 {{- with .Values.shunt.seLinuxOptions }}
 seLinuxOptions:
@@ -68,6 +90,19 @@ seLinuxOptions:
 {{ end -}}
 - name: cni-net-dir
   mountPath: /host{{ .Values.destCNINetDir }}
+{{- if eq (include "shunt.repairs" .) "true" }}
+- name: run-shunt
+  mountPath: /run/shunt
+- name: netns
+  mountPath: /run/netns
+  mountPropagation: HostToContainer
+  readOnly: true
+{{- end }}
+{{- if eq (include "shunt.fromProcesses" .) "true" }}
+- name: proc
+  mountPath: /host/proc
+  readOnly: true
+{{- end }}
 {{- end -}}
 
 {{- define "shunt.volumes" -}}
@@ -81,4 +116,20 @@ seLinuxOptions:
   hostPath:
     path: {{ .Values.destCNINetDir }}
     type: DirectoryOrCreate
+{{- if eq (include "shunt.repairs" .) "true" }}
+- name: run-shunt
+  hostPath:
+    path: /run/shunt
+    type: DirectoryOrCreate
+- name: netns
+  hostPath:
+    path: {{ .Values.shunt.netnsDir }}
+    type: DirectoryOrCreate
+{{- end }}
+{{- if eq (include "shunt.fromProcesses" .) "true" }}
+- name: proc
+  hostPath:
+    path: /proc
+    type: Directory
+{{- end }}
 {{- end -}}

@@ -60,8 +60,8 @@ type Owner interface {
 	// Read returns what the kernel holds of what shunt owns.
 	Read(ctx context.Context) (Snapshot, error)
 
-	// Find is a Read of only as much as Clear needs: where something of ours
-	// is, and not what. Its state is empty if and only if Read's is.
+	// Find reads only as much as Clear needs: where something of ours is, not what
+	// it is. Its state is empty if and only if Read's is.
 	Find(ctx context.Context) (Snapshot, error)
 
 	// Clear removes what the snapshot has and returns the number of commits
@@ -81,14 +81,14 @@ type Backend interface {
 	// Line returns one rule as canonical text, without its counter.
 	Line(r Rule) string
 
-	// Apply replaces what the snapshot, which a Read returned, has by what is
+	// Apply replaces what the snapshot, one that Read returned, has with what is
 	// wanted, and returns the number of commits that it took. Its error wraps
 	// ErrStale, ErrNotSupported or ErrNoSnapshot where these hold.
 	Apply(ctx context.Context, s Snapshot, want Desired) (commits int, err error)
 }
 
 // Desired is what a backend is to make live: the rules of a plan, and what they
-// say of their origin. With an exception the stamp names another plan than the
+// say of their origin. With an exception, the stamp names a plan other than the
 // one that the rules are of.
 type Desired struct {
 	Plan  plan.Plan

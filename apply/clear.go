@@ -32,7 +32,7 @@ func (e *Engine) remove(ctx context.Context, o Owner, settle func()) (commits in
 	err = e.again(ctx, fmt.Sprintf("remove the rules of %s", o.ID()), func() (bool, error) {
 		have, err := o.Find(ctx)
 		if errors.Is(err, ErrNotSupported) {
-			return true, nil // where it cannot be, it is not
+			return true, nil // a backend that cannot be used here has no rules here
 		}
 		if err != nil {
 			return false, fmt.Errorf("look for rules of %s: %w", o.ID(), err)

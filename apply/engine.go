@@ -27,16 +27,16 @@ type Engine struct {
 	// than link-local and loopback.
 	HasGlobalIPv6 func() (bool, error)
 
-	// Settle returns when no packet is on its way through the rules any more
-	// that was when it was called: rules that have been replaced by others
-	// may then be deleted.
+	// Settle returns once every packet that was on its way through the rules when
+	// it was called has left them: rules that have been replaced by others may
+	// then be deleted.
 	Settle func()
 
 	// Version is the program's, for the stamp.
 	Version string
 
-	// Patience bounds how long a change is tried again because somebody else
-	// keeps changing the rules; 0: 5 s.
+	// Patience bounds how long a change is retried while somebody else keeps
+	// changing the rules; 0 means 5 s.
 	Patience time.Duration
 
 	Log *slog.Logger
@@ -94,7 +94,7 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 	}
 	if !p.IPv6 {
 		if res.Bypassed, err = e.HasGlobalIPv6(); err != nil {
-			e.Log.Warn("it is not known whether the namespace has an IPv6 address, whose connections would bypass the proxy", "error", err)
+			e.Log.Warn("cannot tell whether the namespace has an IPv6 address, whose connections would bypass the proxy", "error", err)
 		}
 	}
 	return res, nil
@@ -124,8 +124,8 @@ func (e *Engine) choose(ctx context.Context, want Desired) (Result, error) {
 	return Result{}, NoBackend(refusals)
 }
 
-// NoBackend returns the error for candidates of which every one was refused: why
-// each was, on one line.
+// NoBackend returns the error for when every candidate was refused: why each one
+// was, on one line.
 func NoBackend(refusals []error) error {
 	if len(refusals) == 1 {
 		return refusals[0]
@@ -156,7 +156,7 @@ var ErrHalfCovered = errors.New("the namespace has an IPv6 address, and rules fo
 func (e *Engine) withoutIPv6(ctx context.Context, want Desired, refused error) (Result, error) {
 	has, err := e.HasGlobalIPv6()
 	if err != nil {
-		return Result{}, fmt.Errorf("%w; and whether the namespace has an IPv6 address is not known: %w", refused, err)
+		return Result{}, fmt.Errorf("%w; and it is not known whether the namespace has an IPv6 address: %w", refused, err)
 	}
 	if has {
 		return Result{}, fmt.Errorf("%w: %w", ErrHalfCovered, refused)
@@ -170,8 +170,8 @@ func (e *Engine) withoutIPv6(ctx context.Context, want Desired, refused error) (
 	return res, nil
 }
 
-// again calls try until it reports that it is done, or until the time is over
-// for which somebody else may keep changing the rules.
+// again calls try until it reports that it is done, or until somebody else has
+// kept changing the rules for too long.
 func (e *Engine) again(ctx context.Context, doing string, try func() (done bool, err error)) error {
 	patience := cmp.Or(e.Patience, 5*time.Second)
 	for start := time.Now(); ; {
@@ -182,7 +182,7 @@ func (e *Engine) again(ctx context.Context, doing string, try func() (done bool,
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: somebody else keeps changing the rules: %w", doing, context.Cause(ctx))
 		case time.Since(start) > patience:
-			return fmt.Errorf("%s: timed out after %v because somebody else keeps changing the rules: find out what rewrites them without pause", doing, patience)
+			return fmt.Errorf("%s: timed out after %v because somebody else keeps changing the rules: find out what keeps rewriting them", doing, patience)
 		}
 	}
 }

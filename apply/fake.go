@@ -8,9 +8,8 @@ import (
 	"shunt/plan"
 )
 
-// Fake is a Backend in memory, for tests of what is above backends. It behaves
-// as one: it takes only snapshots of its own, and only while they are of what
-// is live.
+// Fake is a Backend in memory, for tests of the layers above. It behaves like one:
+// it takes only snapshots of its own, and only while they show what is live.
 type Fake struct {
 	Label ID
 	Live  State
@@ -19,7 +18,7 @@ type Fake struct {
 	// that of a plan with IPv6.
 	Unsupported, UnsupportedIPv6 bool
 
-	// ByFamily expands a plan with IPv6 to one section more.
+	// ByFamily gives a plan with IPv6 one more section.
 	ByFamily bool
 
 	// Before, if not nil, is called at the start of each call by its name

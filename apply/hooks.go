@@ -30,7 +30,7 @@ type Order uint8
 // The orders, relative to our rules on the same way.
 const (
 	Before Order = iota
-	Beside       // at the same priority: which comes first is not to be seen
+	Beside       // at the same priority: which comes first cannot be seen
 	After
 )
 

@@ -82,8 +82,8 @@ func (s State) deciding(d plan.Direction, fam plan.Family) (out []plan.Rule, has
 	return out, has, true
 }
 
-// addPart adds a rule, or to the last rule what it says more than that: of a plan,
-// only one of a rule's lists is ever too long for one rule.
+// addPart adds a rule, or adds to the last rule what this one says beyond it: only
+// one list of a plan's rule is ever too long for one rule.
 func addPart(rules []plan.Rule, r plan.Rule, fam plan.Family) []plan.Rule {
 	r.Match.Family = plan.Any
 	everywhere := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0)}
@@ -108,8 +108,8 @@ func addPart(rules []plan.Rule, r plan.Rule, fam plan.Family) []plan.Rule {
 	return append(rules, r)
 }
 
-// addList appends a part of a list, unless it stands there already. It never
-// writes to the memory of either.
+// addList appends a part of a list, unless it is there already. It never writes to
+// the memory of either.
 func addList[T comparable](list, part []T) []T {
 	if n := len(list) - len(part); n >= 0 && slices.Equal(list[n:], part) {
 		return list

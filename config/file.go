@@ -13,9 +13,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile bounds a configuration file: what a ConfigMap can hold, and little
-// enough that a wrong path (a log, a device) ends in an error before it ends in
-// the container's memory limit.
+// maxFile bounds a configuration file: what a ConfigMap can hold, and small enough
+// that a wrong path (a log, a device) is an error before it hits the container's
+// memory limit.
 const maxFile = 1 << 20
 
 // stdinPath is the path that stands for standard input.
@@ -162,7 +162,7 @@ func (s Setting) textOf(n *yaml.Node) (string, error) {
 		ok = tag == YAMLNumber || tag == YAMLString
 		if tag == YAMLList && s.Kind.isList() {
 			if text, ok = joinWords(n.Content); !ok {
-				return "", fmt.Errorf("got a list that holds more than numbers and texts: want %s", s.wants())
+				return "", fmt.Errorf("got a list of more than numbers and strings: want %s", s.wants())
 			}
 		}
 	}

@@ -34,7 +34,7 @@ type Layers struct {
 	warnings []string
 }
 
-// Read is Load without the defaults, for who has several.
+// Read is Load without the defaults, for callers that have several sets of them.
 func (f *Flags) Read(lookupEnv func(string) (string, bool), stdin io.Reader) (*Layers, error) {
 	l := &Layers{settings: f.settings}
 	path, err := f.file()

@@ -187,7 +187,7 @@ func (b *Backend) warn(live tables) {
 	b.warned = true
 }
 
-// Apply replaces what the snapshot has by what is wanted: one commit for each
+// Apply replaces what the snapshot has with what is wanted: one commit for each
 // family that differs. If the second one fails, the first one is taken back.
 func (b *Backend) Apply(ctx context.Context, s apply.Snapshot, want apply.Desired) (commits int, err error) {
 	snap, err := b.own(s)
@@ -195,7 +195,7 @@ func (b *Backend) Apply(ctx context.Context, s apply.Snapshot, want apply.Desire
 		return 0, fmt.Errorf("apply nat: %w", err)
 	}
 	if !snap.rules {
-		return 0, fmt.Errorf("apply nat: %w: it was made to clear", apply.ErrNoSnapshot)
+		return 0, fmt.Errorf("apply nat: %w: it is a Find's, which has no rules", apply.ErrNoSnapshot)
 	}
 	steps, err := decide(snap.tables, planned(want))
 	if err != nil {

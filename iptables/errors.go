@@ -21,7 +21,7 @@ var (
 
 	// ErrMixedVariants: the plain commands of IPv4 and IPv6 are of different
 	// variants, so that they have no ID.
-	ErrMixedVariants = errors.New("the two must be of one variant")
+	ErrMixedVariants = errors.New("both must be of the same variant")
 
 	// ErrXtablesLocked: another process held the xtables lock for as long as
 	// Options.WaitSeconds allows.

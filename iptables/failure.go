@@ -9,7 +9,7 @@ import (
 	"shunt/apply"
 )
 
-// failure is what is known of a command that failed.
+// failure is what is known about a command that failed.
 type failure struct {
 	command   string // with its arguments
 	path      string
@@ -63,7 +63,7 @@ func (f failure) line() string {
 	return ""
 }
 
-// meaning is a failure that also is a sentinel. Its text ends with what the
+// meaning is a failure that is also a sentinel. Its text ends with what the
 // failure means, mostly the sentinel's.
 type meaning struct {
 	failure
@@ -94,7 +94,7 @@ func explain(f failure) error {
 	owner := strings.Contains(line, "-m owner ") && said("Invalid argument") // owner_check in the kernel's net/netfilter/xt_owner.c
 	switch {
 	case said("holding the xtables lock"):
-		return meaning{f, ErrXtablesLocked, ErrXtablesLocked.Error() + " for all of the time"}
+		return meaning{f, ErrXtablesLocked, ErrXtablesLocked.Error() + " the whole time"}
 	case said("can't open lock file"):
 		return meaning{f, ErrLockFile, ErrLockFile.Error()}
 	case said("Permission denied", "Operation not permitted", "must be root"):

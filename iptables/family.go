@@ -47,7 +47,7 @@ func (b *Backend) readFamily(ctx context.Context, fam plan.Family, rules bool) (
 	case fam == plan.IPv6 && errors.Is(err, apply.ErrNotSupported):
 		// No command or no kernel for it: a plan without IPv6 must not fail
 		// for that, and one with IPv6 fails when it is applied.
-		b.opt.Log.Debug("nothing of IPv6 can be read", "error", err)
+		b.opt.Log.Debug("IPv6 rules cannot be read here", "error", err)
 		return &table{}, nil
 	}
 	return nil, err
@@ -85,7 +85,7 @@ func (b *Backend) restore(ctx context.Context, fam plan.Family, text string) err
 	return err
 }
 
-// wait returns how many seconds a restore is to wait for the lock: so many that
+// wait returns how many seconds a restore is to wait for the lock: few enough that
 // it can still say that it waited in vain.
 func (b *Backend) wait(ctx context.Context) int {
 	left := b.opt.Timeout

@@ -33,10 +33,10 @@ func (b *Backend) lockFile() (path string, done func()) {
 	own, ownErr := os.CreateTemp(dir, "shunt-xtables-*.lock")
 	if ownErr == nil {
 		own.Close()
-		b.opt.Log.Debug("the xtables lock cannot be opened, a lock of our own is used", "error", err, "lock", own.Name())
+		b.opt.Log.Debug("the xtables lock cannot be opened: using a lock of our own", "error", err, "lock", own.Name())
 		return own.Name(), func() { os.Remove(own.Name()) }
 	}
-	b.opt.Log.Info("the xtables lock cannot be opened and no other file can be made, so none is taken: another iptables in this namespace would not wait for this one",
+	b.opt.Log.Info("the xtables lock cannot be opened and no other file can be made: going on without a lock, so another iptables in this namespace would not wait for this one",
 		"error", err, "other", ownErr)
 	return os.DevNull, done
 }

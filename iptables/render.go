@@ -7,11 +7,11 @@ import (
 	"shunt/plan"
 )
 
-// Render returns what is wanted as text for iptables-restore --noflush, under
-// the names that the commands have in a mode. With IPv6 the same text serves
+// Render returns what is wanted as text for iptables-restore --noflush, under the
+// names that the commands have in a mode. With IPv6 the same text serves
 // ip6tables-restore: each of the two commands passes over the lines that begin
 // with the other one's -4 or -6. It is meant for a namespace that has no jumps
-// yet; Apply leaves those out that are there.
+// yet; Apply leaves out those that are there.
 func Render(mode string, want apply.Desired) string {
 	p := want.Plan
 	t := fmt.Appendf(nil, "# %s --noflush\n", commandName(mode, plan.IPv4, "restore"))

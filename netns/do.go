@@ -32,7 +32,7 @@ func (n *NS) Do(f func() error) (err error) {
 	if err == nil && !inside && n.current {
 		// The thread moved since Current: entering would be the setns that
 		// Current promises not to call, running f would be the wrong place.
-		err = fmt.Errorf("work in %s: this thread is in another one by now", n)
+		err = fmt.Errorf("work in %s: this thread has moved to another one", n)
 	}
 	if err != nil {
 		runtime.UnlockOSThread()

@@ -142,7 +142,7 @@ func TestCurrentOfAnotherThread(t *testing.T) {
 	})
 	defer current.Close()
 	err := current.Do(func() error { t.Error("f was called"); return nil })
-	if err == nil || !strings.Contains(err.Error(), "this thread is in another one by now") {
+	if err == nil || !strings.Contains(err.Error(), "this thread has moved to another one") {
 		t.Errorf("error %v", err)
 	}
 }

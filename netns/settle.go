@@ -6,15 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settleTime is waited where the kernel cannot be asked to wait: a packet is
-// between two rules for microseconds, and if a hypervisor takes its processor
-// away in between, for some milliseconds.
+// settleTime is how long to wait where the kernel cannot be asked to: a packet is
+// between two rules for microseconds, or for some milliseconds if a hypervisor
+// takes its processor away in between.
 const settleTime = 50 * time.Millisecond
 
-// Settle returns when no packet is on its way through the rules any more that
-// was when it was called: in every network namespace. Rules that came before
-// may then be deleted without a packet that has passed the new ones too early
-// finding the old ones gone.
+// Settle returns once every packet that was on its way through the rules when it
+// was called, in any network namespace, has left them. Older rules may then be
+// deleted: no packet that passed the new ones too early will find the old ones
+// gone.
 //
 // It is MEMBARRIER_CMD_GLOBAL (membarrier(2), since Linux 4.3), which waits for
 // an RCU grace period; packets pass the rules within one (nf_hook in

@@ -81,8 +81,8 @@ func (b *Backend) Expand(p plan.Plan) apply.State {
 }
 
 // Read returns what the kernel holds of ours. A table that holds more than any
-// plan needs is reported as just that. Read ends with the context, and after ten
-// seconds.
+// plan needs is reported only as too large. Read gives up when the context ends,
+// or after ten seconds.
 func (b *Backend) Read(ctx context.Context) (apply.Snapshot, error) {
 	s, err := b.read(ctx, true)
 	if err != nil {
@@ -126,7 +126,7 @@ func (b *Backend) read(ctx context.Context, whole bool) (*snapshot, error) {
 // kernel takes time for each.
 const maxRanges = 65536
 
-// Apply replaces what the snapshot has by what is wanted.
+// Apply replaces what the snapshot has with what is wanted.
 //
 // In a user namespace a batch may be too large for the socket; the kernel refuses
 // it before it looks at it. Then the rules are read again, and lists are filled

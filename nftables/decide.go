@@ -10,13 +10,13 @@ type transaction struct {
 	undo  []op // takes back the transactions before, if this one is refused
 }
 
-// limits is what else decides about the transactions.
+// limits is what else the transactions depend on.
 type limits struct {
 	idle  bool // nothing connects in the namespace yet (see Options.Idle)
 	parts bool // the socket takes no large batch
 }
 
-// decide returns the transactions that replace what is live by what is wanted.
+// decide returns the transactions that replace what is live with what is wanted.
 //
 // A table whose shape is as it should be is changed in place, by two
 // transactions. First, sets that are new or that no rule reads yet are filled: a

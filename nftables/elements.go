@@ -23,7 +23,7 @@ func (s *socket) elements(ctx context.Context, t tableID, set *liveSet) error {
 	request := appendString(nil, unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
 	request = appendString(request, unix.NFTA_SET_ELEM_LIST_SET, set.name)
 	if s.bounds == nil {
-		s.bounds = make([]bound, 0, 1<<13) // not touched before it is used, so not paid for
+		s.bounds = make([]bound, 0, 1<<13) // memory that is never touched costs nothing
 	}
 	bounds := s.bounds[:0]
 	err := s.dump(ctx, unix.NFT_MSG_GETSETELEM, t.family, request, func(_ byte, body []byte) (err error) {

@@ -9,18 +9,18 @@ import (
 
 // encoder writes a batch: netlink messages between a begin and an end, which the
 // kernel carries out all or not at all (nfnetlink_rcv_batch in
-// net/netfilter/nfnetlink.c). It is not written by google/nftables, whose
-// expressions alone make the program 188 KB larger, nor by the encoder of
-// mdlayher/netlink, which takes twelve times as long for the elements of a set.
+// net/netfilter/nfnetlink.c). Libraries would do it too, but the expressions of
+// google/nftables alone make the program 188 KB larger, and the encoder of
+// mdlayher/netlink takes twelve times as long for the elements of a set.
 type encoder struct {
 	buf []byte
 	seq uint32 // of the messages that are written
 }
 
-// encode returns the batch of some operations, which the kernel refuses
-// (ERESTART) unless its rules are those of the generation. The begin has the
-// number seq, and the operations have the numbers that follow, one each: an
-// error of the kernel has the number of the message that it is about.
+// encode returns the batch of some operations, which the kernel refuses (ERESTART)
+// unless its rules are those of the generation. The begin message has the sequence
+// number seq, and the operations have the numbers that follow, one each: an error
+// from the kernel carries the number of the message that it is about.
 func encode(ops []op, gen, seq uint32) []byte {
 	e := &encoder{seq: seq}
 	e.message(unix.NFNL_MSG_BATCH_BEGIN, 0, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, func() {

@@ -19,7 +19,7 @@ var ErrTooManyRanges = errors.New("too many ranges")
 
 const noCapability = "CAP_NET_ADMIN is needed in the network namespace"
 
-// queryError wraps an error of a question to the kernel.
+// queryError wraps an error from a query to the kernel.
 func queryError(doing string, err error) error {
 	switch {
 	case err == nil:
@@ -30,10 +30,11 @@ func queryError(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// openError wraps an error of opening a socket or of the first question. A
+// openError wraps an error from opening the socket or from the first query. A
 // kernel without nf_tables answers EINVAL to any message about it
 // (nfnetlink_rcv_msg in net/netfilter/nfnetlink.c), one without netfilter's
-// netlink has no such protocol. The same numbers mean something else later.
+// netlink has no such protocol. Later on, the same error numbers mean something
+// else.
 func openError(err error) error {
 	for _, e := range []error{unix.EINVAL, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT} {
 		if errors.Is(err, e) {

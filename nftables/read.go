@@ -155,8 +155,8 @@ func (s *socket) content(ctx context.Context, t *liveTable) error {
 	return err
 }
 
-// chains lists a table's chains, of which there may be no more than most. The
-// kernel filters this dump by family only.
+// chains lists a table's chains, and fails if there are more than most. The kernel
+// filters this dump by family only.
 func (s *socket) chains(ctx context.Context, t *liveTable, most int) error {
 	err := s.dump(ctx, unix.NFT_MSG_GETCHAIN, t.family, nil, func(_ byte, body []byte) error {
 		table, c, err := decodeChain(body)

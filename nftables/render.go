@@ -11,9 +11,9 @@ import (
 	"shunt/plan"
 )
 
-// Render returns the plan as text for `nft -f`. Loading it where no rules of
-// ours are gives the same live rules as Apply. It replaces a table of the same
-// name: delete needs the table to exist, hence the add.
+// Render returns the plan as text for `nft -f`. Loading it where there are no
+// rules of ours gives the same live rules as Apply. It replaces a table of the
+// same name: delete needs the table to exist, hence the add.
 func Render(p plan.Plan, stamp apply.Stamp) string {
 	rs, origin := shape(p), stamp.String()
 	b := fmt.Appendf(nil, "#!/usr/sbin/nft -f\n# shunt %s\ntable %s\ndelete table %[2]s\ntable %[2]s {\n", origin, rs.table)

@@ -11,15 +11,15 @@ import (
 // inPlace returns the wanted rules with the names that their sets are to have
 // in a table that is changed in place.
 //
-// A commit makes rules visible first and then each set's elements, one set
-// after the other (nf_tables_commit in net/netfilter/nf_tables_api.c). In
-// between, a connection meets new rules with old lists. If one list changes
-// under the same rules, no harm is done: the connection is treated as before or
-// as after. But what one list loses and another gains, or what another rule
-// bypassed until now, would be redirected for that moment. So where a chain's
-// rules change, or several of its lists, each list that changes becomes a new
-// set under its other name, which is filled before its rule is there.
-// With all, every list that changes does.
+// A commit makes rules visible first and then each set's elements, one set after
+// the other (nf_tables_commit in net/netfilter/nf_tables_api.c). In between, a
+// connection meets new rules with old lists. If one list changes under the same
+// rules, no harm is done: the connection is treated as before or as after. But
+// what one list loses and another gains, or what another rule bypassed until now,
+// would be redirected for that moment. So where a chain's rules change, or several
+// of its lists, each list that changes becomes a new set under its other name,
+// which is filled before its rule is there. With all, that goes for every list
+// that changes.
 func (rs ruleset) inPlace(t liveTable, all bool) ruleset {
 	out := ruleset{table: rs.table, sets: slices.Clone(rs.sets)}
 	out.in = out.nameSets(rs.in, t, inboundChain, all)

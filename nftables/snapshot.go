@@ -79,7 +79,7 @@ func (t *liveTable) set(name string) *liveSet {
 }
 
 // State returns the two chains of each table of ours and, a line each, what else
-// is in it. Of a Find it returns the tables.
+// is in it. After a Find it returns only the tables.
 func (s *snapshot) State() apply.State {
 	var out apply.State
 	for _, t := range s.tables {

@@ -57,9 +57,9 @@ func (s *socket) ready() error {
 		unix.Close(fd)
 		return fmt.Errorf("set the netlink socket's timeout: %w", err)
 	}
-	// Errors shall come without a copy of the message that they are about, so
-	// that they fit the buffer, and with the kernel's note on what is to blame.
-	// Kernels before 4.3 and 4.12 lack these options and do the opposite.
+	// Ask for errors without a copy of the message that they are about, so that
+	// they fit the buffer, and with the kernel's note on what is to blame. Kernels
+	// before 4.3 and 4.12 lack these options and do the opposite.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
@@ -109,7 +109,7 @@ func (s *socket) request(ctx context.Context, msg uint16, family byte, flags uin
 	return err
 }
 
-// answer visits the messages of an answer, and reports whether it came to its
+// answer visits the messages of an answer, and reports whether it was read to its
 // end.
 func (s *socket) answer(ctx context.Context, each visit) (ended bool, err error) {
 	interrupted := false

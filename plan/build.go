@@ -99,8 +99,8 @@ func oneID(id config.ID) []IDRange {
 	return []IDRange{{First: uint32(id), Last: uint32(id)}}
 }
 
-// families returns the prefixes that can be written: with IPv6 off, an IPv6
-// prefix has no rule to stand in.
+// families returns the prefixes that can be written: with IPv6 off, there is no
+// rule that an IPv6 prefix could go in.
 func families(s config.SubnetSet, ipv6 bool) []netip.Prefix {
 	if ipv6 {
 		return s

@@ -116,10 +116,10 @@ func appendRange(b []byte, first, last uint64) []byte {
 	return b
 }
 
-// Hash names the plan's meaning in 12 hexadecimal digits: equal plans have
-// equal hashes. Names and reasons do not count. It is FNV-1a: a name to compare
-// by eye, which no safety depends on; a cryptographic hash costs more at
-// start-up than all the rest of a plan.
+// Hash names the plan's meaning in 12 hexadecimal digits: equal plans have equal
+// hashes. Names and reasons do not count. It is FNV-1a: a name to compare by eye,
+// on which no safety depends; a cryptographic hash costs more at start-up than all
+// the rest of a plan.
 func (p Plan) Hash() string {
 	h := fnv.New64a()
 	if p.IPv6 {

@@ -127,9 +127,9 @@ func (b *backends) candidates(ctx context.Context) []apply.Candidate {
 	}
 }
 
-// fallback is the nftables backend in the place of iptables' binaries that
-// Linkerd's configuration names. Linkerd's own program then takes those that
-// there are, first of all nf_tables' own.
+// fallback is the nftables backend in place of the iptables binaries that
+// Linkerd's configuration names. Linkerd's own program would take whichever
+// binaries there are, those of nf_tables first.
 func (b *backends) fallback(name string) apply.Candidate {
 	return apply.Candidate{Name: string(apply.NFTables), Reason: name + " cannot be used", Open: func() (apply.Backend, error) {
 		b.opt.Log.Warn(name + " was asked for and cannot be used here: using shunt's nftables backend, which needs no binaries")

@@ -35,9 +35,9 @@ func raiseCaps() error {
 	return nil
 }
 
-// passCaps gives a child the network capabilities that this thread has, as
-// ambient ones: an iptables without file capabilities has none otherwise
-// under another uid than root.
+// passCaps gives a child the network capabilities that this thread has, as ambient
+// ones: an iptables without file capabilities would otherwise have none under a
+// uid other than root.
 func passCaps(cmd *exec.Cmd) {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

@@ -23,8 +23,8 @@ func IsBusy(err error) bool {
 }
 
 // takeLock takes the namespace's lock for a writer, and returns what releases it.
-// Where it is not to be had, nftables goes on without it, since the kernel
-// refuses a commit whose generation is stale; iptables does not: noLock says why.
+// Where it cannot be had, nftables goes on without it, since the kernel refuses a
+// commit whose generation is stale; iptables does not: noLock says why.
 func (b *backends) takeLock(ctx context.Context) (unlock func()) {
 	timeout := b.cfg.LockTimeout
 	if deadline, ok := ctx.Deadline(); ok {

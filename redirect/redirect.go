@@ -134,9 +134,9 @@ func (r *Rules) writing(ctx context.Context, f func(*apply.Engine) (changed bool
 	})
 }
 
-// inside runs f in the namespace, with the network capabilities raised. Who only
-// reads takes no lock: what a backend reads is consistent by itself. The error of
-// a run that changed nothing is Untouched.
+// inside runs f in the namespace, with the network capabilities raised. Readers
+// take no lock: what a backend reads is consistent by itself. The error of a run
+// that changed nothing is Untouched.
 func (r *Rules) inside(f func(*backends) (changed bool, err error)) error {
 	changed := false
 	err := r.ns.Do(func() error {

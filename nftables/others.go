@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -32,11 +33,11 @@ func (b *Backend) Others(ctx context.Context) (out []apply.BaseChain, err error)
 	if err != nil {
 		return nil, fmt.Errorf("look for other tables' base chains: %w", err)
 	}
-	slices.SortStableFunc(out, func(a, b apply.BaseChain) int {
-		if way := hookNumber(a) - hookNumber(b); way != 0 {
-			return way
+	sort.SliceStable(out, func(i, j int) bool {
+		if a, b := hookNumber(out[i]), hookNumber(out[j]); a != b {
+			return a < b
 		}
-		return a.Priority - b.Priority
+		return out[i].Priority < out[j].Priority
 	})
 	return out, nil
 }

@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 
 	"shunt/config"
 )
@@ -57,14 +57,14 @@ func oneSpelling(rules []Rule) (out []Rule) {
 			m.GID = joined(m.GID, r.Match.GID)
 		}
 	}
-	slices.SortFunc(out, func(a, b Rule) int { return cmp.Compare(a.Match.String(), b.Match.String()) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Match.String() < out[j].Match.String() })
 	return slices.CompactFunc(out, Rule.Equal)
 }
 
 // joined joins two lists of ids, sorted, with ranges that touch in one.
 func joined(a, b []IDRange) (out []IDRange) {
 	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(a, b IDRange) int { return cmp.Compare(a.First, b.First) })
+	sort.Slice(all, func(i, j int) bool { return all[i].First < all[j].First })
 	for _, r := range all {
 		if n := len(out); n > 0 && uint64(r.First) <= uint64(out[n-1].Last)+1 {
 			out[n-1].Last = max(out[n-1].Last, r.Last)

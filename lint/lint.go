@@ -57,6 +57,7 @@ const (
 	egressControlPlane  = "egress-without-control-plane"
 	oneAddress          = "one-address"
 	secondNetwork       = "second-network"
+	tooMany             = "too-many-objects"
 )
 
 // Rules returns every rule.
@@ -64,6 +65,7 @@ func Rules() []Rule {
 	return []Rule{
 		{invalidDocument, Error, "Kubernetes refuses the document, and lint cannot check the rest of it."},
 		{invalidIgnoring, Warning, "Silencing a finding without a reason hides it from the next reader, and an unknown rule silences nothing."},
+		{tooMany, Note, "Comparing every object with every other would take too long, so some findings about Services and NetworkPolicies may be missing."},
 		{misspeltAnnotation, Error, "An annotation with a misspelt key does nothing, and Linkerd does not report it."},
 		{unknownAnnotation, Warning, "Linkerd ignores unknown keys, even in its own domain."},
 		{misplacedAnnotation, Warning, "Linkerd reads the annotations of pods and of their namespace. It ignores those of a Deployment and the like, and labels."},
@@ -114,7 +116,7 @@ func Check(s *manifest.Set, r Release, ignores ...Ignore) (findings []*Finding, 
 func newLinter(s *manifest.Set, r Release) *linter {
 	l := &linter{set: s, release: r, severities: map[string]Severity{}, noted: map[Finding]bool{}, known: known(), guesses: map[string]guess{},
 		workloads: map[*manifest.Object]*workload{}, endpoints: map[string]bool{}, asked: map[string]bool{},
-		servicePorts: map[uint16]bool{}, targets: map[string]targeted{}, reported: map[ruleKey]bool{}}
+		servicePorts: map[uint16]bool{}, targets: map[string]targeted{}, reported: map[ruleKey]bool{}, steps: maxSteps, opaqueByDefault: r.OpaquePorts()}
 	for _, rule := range Rules() {
 		l.severities[rule.ID] = rule.Severity
 	}
@@ -122,7 +124,7 @@ func newLinter(s *manifest.Set, r Release) *linter {
 	l.read()
 	for _, w := range s.Workloads() {
 		facts := l.facts(w)
-		l.pods = append(l.pods, facts)
+		l.addPod(facts)
 		l.asked[w.InNamespace()] = l.asked[w.InNamespace()] || facts.in.Requested
 	}
 	return l
@@ -160,12 +162,14 @@ type linter struct {
 	severities                  map[string]Severity // of the rules
 	known                       map[string]pods.Key
 	guesses                     map[string]guess // of the keys that are not known
-	policies, services, servers index
+	policies, services, servers index[*manifest.Object]
 	workloads                   map[*manifest.Object]*workload
-	pods                        []*workload         // all of them, in order
-	asked                       map[string]bool     // namespaces in which pods ask for a proxy
-	endpoints                   map[string]bool     // NAMESPACE/SERVICE, whose endpoints the files have
-	egressNetworks              bool                // there are some
+	pods                        index[*workload]
+	steps                       int             // of comparing objects, that may still be made
+	asked                       map[string]bool // namespaces in which pods ask for a proxy
+	endpoints                   map[string]bool // NAMESPACE/SERVICE, whose endpoints the files have
+	egressNetworks              bool            // there are some
+	opaqueByDefault             config.PortSet
 	servicePorts                map[uint16]bool     // of all Services
 	targets                     map[string]targeted // by NAMESPACE and container port
 	reported                    map[ruleKey]bool

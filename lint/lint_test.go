@@ -217,6 +217,32 @@ func TestSearchesForWhatWasMeantAreBounded(t *testing.T) {
 	}
 }
 
+// Where all select all, the comparisons are bounded, and that is said once.
+func TestComparisonsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := &manifest.Set{}
+	for i, text := range []string{deployment("", ""), "kind: NetworkPolicy\nmetadata: {name: a, namespace: shop}\nspec: {podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: 8080}]}]}\n",
+		"kind: Service\nmetadata: {name: b, namespace: shop}\nspec: {selector: {app: web}, ports: [{port: 8080}]}\n"} {
+		if err := s.Read(fmt.Sprint(i), strings.NewReader(strings.Repeat("---\n"+text, 50))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, steps := range []int{1_000, maxSteps} {
+		l := newLinter(s, release(t, "2.20"))
+		l.steps = steps
+		l.check()
+		said := 0
+		for _, f := range l.findings {
+			if f.Rule == tooMany {
+				said++
+			}
+		}
+		if used := steps - l.steps; (said == 1) != (steps == 1_000) || used < 1_000 || used > 50*50*10 {
+			t.Errorf("%d steps: said %d times, %d used", steps, said, used)
+		}
+	}
+}
+
 // A name cannot print a line of its own, such as a command to the CI that runs
 // lint, or move the terminal's cursor.
 func TestANameForgesNoLine(t *testing.T) {

@@ -82,7 +82,10 @@ func (l *linter) throughProxy(w *workload, r *manifest.Rule) config.PortSet {
 // lets in everybody of a namespace, so that none of them need be a client.
 func (l *linter) clients(p *manifest.Object, r *manifest.Rule) (client *manifest.Object, severity Severity) {
 	unmeshed := false
-	for _, c := range l.pods {
+	for c := range l.peers(p, r) {
+		if !l.spend(p, 1) {
+			return nil, ""
+		}
 		if l.set.Admits(p, r, c.Object) != manifest.Yes {
 			continue
 		}
@@ -156,7 +159,10 @@ func (l *linter) controlPlane(w *workload, limiting []*manifest.Object) {
 // meshedServer looks for a meshed server that an egress rule leads to by a port
 // that the client's proxy does not use, and reports whether there is one.
 func (l *linter) meshedServer(w *workload, limiting []*manifest.Object, p *manifest.Object, r *manifest.Rule, number int) bool {
-	for _, s := range l.pods {
+	for s := range l.peers(p, r) {
+		if !l.spend(p, 1) {
+			return false
+		}
 		if !s.in.Injected || l.set.Admits(p, r, s.Object) != manifest.Yes {
 			continue
 		}
@@ -164,7 +170,7 @@ func (l *linter) meshedServer(w *workload, limiting []*manifest.Object, p *manif
 		if exposed := s.Pod.Ports(); len(exposed) > 0 {
 			ports = overlap(ports, exposed)
 		}
-		if len(ports) == 0 || l.mayLeave(limiting, s) {
+		if len(ports) == 0 || !l.spend(p, len(limiting)) || l.mayLeave(limiting, s) {
 			continue
 		}
 		l.add(policyWithoutProxy, p, r.Line, fmt.Sprintf("spec.egress[%d].ports", number),

@@ -134,7 +134,7 @@ func (l *linter) speakers(pod *place, c *config.Config) {
 	// be named again.
 	mark := l.opaqueOf(pod.Object)
 	var declared config.PortSet
-	for _, s := range l.serversOf(pod.Object) {
+	for _, s := range l.facts(pod.Object).servers {
 		declared = declared.Union(set(s.Server.Port(pod.Pod)))
 	}
 	type stalled struct {

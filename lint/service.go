@@ -50,8 +50,8 @@ func (l *linter) opaqueOnBoth(pod *place, s *manifest.Object, port *manifest.Ser
 	}
 	onPod, podSays := l.podOpaque(pod.Object, target)
 	onService, serviceSays := l.serviceOpaque(s, port)
-	if !podSays && !serviceSays && protocol(manifest.ContainerPort{Number: port.Number}, "") == "" {
-		return // opaque by default, of a protocol that can be detected
+	if onPod == onService || !podSays && !serviceSays && protocol(manifest.ContainerPort{Number: port.Number}, "") == "" {
+		return // the same, or opaque by default, of a protocol that can be detected
 	}
 	switch {
 	case onPod && !onService:
@@ -152,7 +152,7 @@ func (l *linter) clientOf(pod *place, c *config.Config) {
 				continue
 			}
 			severity := Warning
-			if l.release.OpaquePorts().Contains(port) { // enough if its address is private
+			if l.opaqueByDefault.Contains(port) { // enough if its address is private
 				severity = Note
 			}
 			l.addAs(severity, externalServer, pod.Object, v.Value.Line, pod.spec()+".containers",

@@ -210,6 +210,27 @@ func answer(yes bool) Answer {
 	return No
 }
 
+// Candidates returns where the rule's peers are among pods, at most: in a
+// namespace, with a label "key=value"; empty means any.
+func (r *Rule) Candidates(policy *Object) (where [][2]string) {
+	if len(r.peers) == 0 {
+		return [][2]string{{"", ""}}
+	}
+	for _, p := range r.peers {
+		var at [2]string
+		if p.namespaces == nil {
+			at[0] = policy.InNamespace()
+		}
+		if p.pods != nil {
+			at[1] = p.pods.Label()
+		}
+		if !p.addresses {
+			where = append(where, at)
+		}
+	}
+	return where
+}
+
 // Abroad reports whether the rule may have peers outside the policy's own
 // namespace.
 func (r *Rule) Abroad() bool {

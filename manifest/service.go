@@ -104,7 +104,7 @@ func portOf(text string, pod *Pod) (port uint16, known bool) {
 // that it selects.
 type Server struct {
 	*Selector
-	Protocol string // proxyProtocol; empty or "unknown": it is detected
+	Protocol string // proxyProtocol
 	port     string
 }
 
@@ -124,6 +124,10 @@ func (r *reader) server(spec *yaml.Node) *Server {
 	}
 	return s
 }
+
+// Declares reports whether the Server says what the protocol is. Otherwise, it
+// is detected.
+func (s *Server) Declares() bool { return s.Protocol != "" && s.Protocol != "unknown" }
 
 // Port returns the Server's port on a pod, 0 if the pod does not have it.
 func (s *Server) Port(pod *Pod) uint16 {

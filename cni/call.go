@@ -2,7 +2,6 @@ package cni
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -90,30 +89,21 @@ const (
 	gone      Decision = "the network namespace is gone"
 )
 
-// errUnknownPod is the cause when no source knows whether a pod is meshed.
-var errUnknownPod = errors.New("the network configuration has no runtimeConfig[\"" + annotationsKey +
-	"\"], so it is not known whether the pod is meshed")
-
-// decide says whether the pod is meshed, and what is known about it. It asks
-// the sources in order.
+// decide says whether the pod is meshed, and what is known about it.
 func (c *call) decide(ctx context.Context) (Decision, pods.Facts, error) {
 	if c.conf.excludes(c.pod.Namespace) {
 		return Excluded, pods.Facts{}, nil
 	}
-	for _, s := range sources(c.conf) {
-		facts, known, err := s.Facts(ctx, c.pod)
-		switch {
-		case err != nil:
-			return "", pods.Facts{}, c.fail(types.ErrDecodingFailure, err, "the container runtime passes annotations that shunt cannot read: is it one that shunt's documentation names?")
-		case known:
-			return c.conf.Decide(c.pod, facts), facts, nil
-		}
-	}
-	if c.pod.Name == "" {
+	facts, known, err := c.facts(ctx)
+	switch {
+	case err != nil:
+		return "", pods.Facts{}, err
+	case known:
+		return c.conf.Decide(c.pod, facts), facts, nil
+	case c.pod.Name == "":
 		return noPod, pods.Facts{}, nil
 	}
-	return "", pods.Facts{}, c.fail(types.ErrTryAgainLater, errUnknownPod,
-		`add "capabilities": {"`+annotationsKey+`": true} to shunt's entry in the conflist, and make sure that the container runtime passes the annotations (containerd does); pods of the namespaces in "exclude-namespaces" are let through without`)
+	return unknown, pods.Facts{}, nil
 }
 
 // podConfig returns the settings of a pod's rules, and logs where they come from.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
+
+	"shunt/pods"
 )
 
 // DefaultTimeout bounds a verb where the network configuration does not say
@@ -25,13 +27,14 @@ const (
 	keyControlPlane = "control-plane-namespaces"
 	keyAPIPorts     = "kube-api-server-ports"
 	keyTimeout      = "timeout"
+	keyFacts        = "facts"
 )
 
 // besideKeys are shunt's own keys, which may be given beside the linkerd block as
 // well as in it. Linkerd's keys are valid in the block only.
 func besideKeys() []string {
 	return []string{"backend", keyControlPlane, keyAPIPorts, "skip-outbound-subnets", "skip-outbound-uids", keyExclude,
-		keyTimeout, "inbound-local-only", "control-port", "admin-port", "lock-timeout"}
+		keyTimeout, keyFacts, "inbound-local-only", "control-port", "admin-port", "lock-timeout"}
 }
 
 // netConf is the network configuration as far as shunt reads it: one entry of
@@ -42,6 +45,7 @@ type netConf struct {
 	version     string          // cniVersion
 	prevResult  json.RawMessage // nil: none
 	annotations json.RawMessage // the pod's, from the runtime; nil: it gave none, not even null
+	alwaysAsk   bool            // the agent, also where the runtime gave annotations
 
 	logLevel, logFile string
 	timeout           time.Duration
@@ -83,14 +87,33 @@ func (c *netConf) readCall() error {
 	if !validName(c.name) {
 		return fmt.Errorf("name is %s: want letters and digits, then also _ . -", quoted(c.name))
 	}
-	c.annotations = runtimeConfig[annotationsKey]
+	c.annotations = runtimeConfig[pods.AnnotationsCapability]
 	if raw := c.beside["prevResult"]; isSet(raw) {
 		c.prevResult = raw
 	}
 	if err := c.read(); err != nil {
 		return err
 	}
+	if err := c.readFacts(); err != nil {
+		return err
+	}
 	return c.readTimeout()
+}
+
+// readFacts decodes when the agent is asked about a pod.
+func (c *netConf) readFacts() error {
+	raw, place, err := c.find(keyFacts)
+	if err != nil || raw == nil {
+		return err
+	}
+	switch string(raw) {
+	case `"always"`:
+		c.alwaysAsk = true
+	case `"needed"`:
+	default:
+		return fmt.Errorf("%s is %s: want \"needed\" (where the container runtime passes no annotations) or \"always\"", place, shown(raw))
+	}
+	return nil
 }
 
 func (c *netConf) readTimeout() error {

@@ -9,6 +9,7 @@ import (
 
 	"shunt/config"
 	"shunt/netns/netnstest"
+	"shunt/pods"
 )
 
 func TestConfiguration(t *testing.T) {
@@ -109,7 +110,7 @@ func configOf(t *testing.T, namespace, members string) (result struct {
 		e = e.with("CNI_ARGS", "K8S_POD_NAMESPACE="+namespace+";K8S_POD_NAME=web-5f")
 	}
 	list := []string{}
-	if !strings.Contains(members, annotationsKey) {
+	if !strings.Contains(members, pods.AnnotationsCapability) {
 		list = append(list, injected())
 	}
 	if members != "" {

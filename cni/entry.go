@@ -94,7 +94,7 @@ func (p *Policy) names(key string, absent []string) ([]string, error) {
 // mean nothing to shunt: another version's chart may write them.
 func (p *Policy) config() (cfg config.Config, warnings []string, err error) {
 	cfg = config.CNIAbsent()
-	known := []string{keySimulate, keyUseWait, keyExclude, keyControlPlane, keyAPIPorts, keyTimeout}
+	known := []string{keySimulate, keyUseWait, keyExclude, keyControlPlane, keyAPIPorts, keyTimeout, keyFacts}
 	for _, s := range config.Settings() {
 		if s.NotCNI {
 			continue

@@ -16,7 +16,7 @@ import (
 func FuzzNetworkConfiguration(f *testing.F) {
 	for _, seed := range []string{
 		"", "{", "null", `{"name":"x"}`, conf(), conf(chart, injected()), conf(injected("config.linkerd.io/skip-outbound-ports", "80")),
-		conf(`"linkerd":{"inbound-ports-to-ignore":["1-10",20],"proxy-uid":"-1"},"timeout":"1s","exclude-namespaces":["a"],"kube-api-server-ports":"1"`),
+		conf(`"linkerd":{"inbound-ports-to-ignore":["1-10",20],"proxy-uid":"-1"},"timeout":"1s","exclude-namespaces":["a"],"kube-api-server-ports":"1","facts":"always"`),
 		`{"cniVersion":"0.3.1","name":"x","prevResult":{},"runtimeConfig":{"io.kubernetes.cri.pod-annotations":null}}`,
 		`{"name":"x","timeout":{}}`,
 	} {
@@ -33,7 +33,7 @@ func FuzzNetworkConfiguration(f *testing.F) {
 			}
 			return
 		}
-		if pod, known, err := (runtimeSource{c.annotations}).Facts(t.Context(), pods.ID{}); err == nil && known != (c.annotations != nil) {
+		if pod, known, err := fromRuntime(c.annotations); err == nil && known != (c.annotations != nil) {
 			t.Fatalf("%+v, %v", pod, known)
 		}
 		cfg, _, err := c.config()

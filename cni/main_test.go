@@ -47,6 +47,7 @@ type fakeRules struct {
 
 func (f *fakeRules) plugin() *Plugin {
 	return &Plugin{
+		Socket: "/no/such/agent.sock",
 		open: func(ns *netns.NS, cfg config.Config, _ redirect.Options) Rules {
 			f.mu.Lock()
 			defer f.mu.Unlock()

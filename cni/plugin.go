@@ -40,6 +40,9 @@ type Plugin struct {
 	// Locks is the folder of the node's locks; "": redirect.LockFolder.
 	Locks string
 
+	// Socket is the agent's; "": facts.Socket.
+	Socket string
+
 	// open stands in for redirect.Open in tests.
 	open func(*netns.NS, config.Config, redirect.Options) Rules
 }

@@ -71,7 +71,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := list.Plugins[len(list.Plugins)-1]
-	if last.Network.Type != "shunt" || !last.Network.Capabilities[annotationsKey] {
+	if last.Network.Type != "shunt" || !last.Network.Capabilities[pods.AnnotationsCapability] {
 		t.Fatalf("the last entry is %s", last.Bytes)
 	}
 	// The runtime adds the name and the version of the list.

@@ -1,7 +1,6 @@
 package cni
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -59,18 +58,5 @@ func TestTheLogNamesThePodsUID(t *testing.T) {
 	o.ok(t)
 	if !strings.Contains(o.stderr, "pod=emojivoto/web-5f") || !strings.Contains(o.stderr, "uid=1-2") {
 		t.Errorf("the log is\n%s", o.stderr)
-	}
-}
-
-// A source is asked for the pod by all that the runtime says of it.
-func TestTheUIDReachesTheSources(t *testing.T) {
-	t.Parallel()
-	id, err := parseArgs(podEnv("ADD", "/x")["CNI_ARGS"])
-	if want := (pods.ID{Namespace: "emojivoto", Name: "web-5f", UID: "1-2"}); err != nil || id != want {
-		t.Errorf("%+v, %v", id, err)
-	}
-	facts, known, err := runtimeSource{json.RawMessage(`{"a":"b"}`)}.Facts(t.Context(), id)
-	if err != nil || !known || facts.Annotations["a"] != "b" || facts.Labels != nil || facts.Containers != nil {
-		t.Errorf("%+v, %t, %v: want the annotations and nothing else", facts, known, err)
 	}
 }

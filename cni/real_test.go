@@ -21,7 +21,7 @@ import (
 func program(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.lockFolder="+filepath.Join(dir, "locks"), "-o", filepath.Join(dir, "shunt"), "shunt/cmd/shunt")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.lockFolder="+filepath.Join(dir, "locks")+" -X main.agentSocket="+filepath.Join(dir, "agent.sock"), "-o", filepath.Join(dir, "shunt"), "shunt/cmd/shunt")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)
@@ -98,6 +98,10 @@ func TestProgram(t *testing.T) {
 				t.Errorf("%s: after DEL:\n%s", name, rules)
 			}
 		}
+	})
+	t.Run("facts from the agent", func(t *testing.T) {
+		t.Parallel()
+		testFacts(t, dir)
 	})
 	t.Run("held up", func(t *testing.T) {
 		t.Parallel()

@@ -110,10 +110,10 @@ func check(ctx context.Context, c *call) error {
 // is not known whether the pod is meshed, it looks.
 func del(ctx context.Context, c *call) error {
 	d, _, err := c.decide(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		d = unknown
-	case d == Meshed && c.conf.simulate:
+	}
+	if (d == Meshed || d == unknown) && c.conf.simulate {
 		d = simulated
 	}
 	if d != Meshed && d != unknown {

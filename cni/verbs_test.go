@@ -116,7 +116,7 @@ func TestUnknownWhetherMeshed(t *testing.T) {
 			e = e.with("CNI_ARGS", "K8S_POD_NAMESPACE=kube-system;K8S_POD_NAME=web-5f")
 		}
 		invoke(t, f.plugin(), e, conf(members)).fails(t, types.ErrTryAgainLater, "/web-5f",
-			`runtimeConfig["io.kubernetes.cri.pod-annotations"]`, `add "capabilities": {"io.kubernetes.cri.pod-annotations": true}`)
+			`runtimeConfig["io.kubernetes.cri.pod-annotations"]`, `"capabilities": {"io.kubernetes.cri.pod-annotations": true}`)
 		if f.calls != nil {
 			t.Errorf("%s: calls %v", members, f.calls)
 		}

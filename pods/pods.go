@@ -29,6 +29,11 @@ const (
 	safeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 )
 
+// AnnotationsCapability is the capability by which a container runtime passes a
+// pod's annotations to the CNI plugins that declare it: containerd's name for it
+// (from 1.5), and CRI-O's (ocicni, RuntimeConfig.PodAnnotations; from 1.29).
+const AnnotationsCapability = "io.kubernetes.cri.pod-annotations"
+
 // ID names a pod. The UID tells it from an earlier pod of the same name (a
 // StatefulSet's); it is empty where it is not known.
 type ID struct {

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-// annotationsCapability is the capability by which a container runtime passes
-// a pod's annotations to a plugin (containerd 1.5, CRI-O 1.29).
-const annotationsCapability = "io.kubernetes.cri.pod-annotations"
+	"shunt/pods"
+)
 
 // The plugin types that are ours or that we take the place of.
 const (
@@ -57,7 +55,7 @@ func NewEntry(config []byte, pluginName, namespace string) (Entry, error) {
 			return Entry{}, fmt.Errorf("read the plugin's entry: capabilities: %w", err)
 		}
 	}
-	o = o.set("capabilities", capabilities.set(annotationsCapability, json.RawMessage("true")).encode())
+	o = o.set("capabilities", capabilities.set(pods.AnnotationsCapability, json.RawMessage("true")).encode())
 	if namespace != "" {
 		if o, err = exclude(o, namespace); err != nil {
 			return Entry{}, fmt.Errorf("read the plugin's entry: %w", err)

@@ -6,7 +6,10 @@ import "shunt/cni"
 // redirect.LockFolder.
 var lockFolder string
 
+// agentSocket is set in the same way, for tests; empty means facts.Socket.
+var agentSocket string
+
 // newPlugin returns the program in its role as a CNI plugin.
 func newPlugin() *cni.Plugin {
-	return &cni.Plugin{Version: versionString(), Locks: lockFolder}
+	return &cni.Plugin{Version: versionString(), Locks: lockFolder, Socket: agentSocket}
 }

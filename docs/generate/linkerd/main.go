@@ -190,13 +190,16 @@ A container runtime passes a pod's own annotations, and not its namespace's.
 Linkerd's plugin asks the API server for them. That makes a difference where the
 injector did not copy them: for pods that were injected by hand
 (` + "`linkerd inject --manual`" + `) and for the control plane's. Put the annotations on
-the pod's template there.
+the pod's template there, or have the plugin ask the agent on its node about every
+pod: ` + "`\"facts\": \"always\"`" + ` in its entry, ` + "`shunt.facts: always`" + ` in the chart. The agent
+knows the namespace's annotations, and where the runtime passes none, the plugin
+asks it anyway.
 
 For the same reason the control plane's pods, which also skip the API server's
-ports (443 and 6443), are known by ` + "`control-plane-namespaces`" + `, and not, as by
-Linkerd's plugin, by the label ` + "`linkerd.io/control-plane-component`" + `. A pod whose
-annotations are those of the control plane's templates, in a namespace that is
-not listed, gets a warning.
+ports (443 and 6443), are known by ` + "`control-plane-namespaces`" + `, and, as by
+Linkerd's plugin, by the label ` + "`linkerd.io/control-plane-component`" + ` only where the
+agent is asked. A pod whose annotations are those of the control plane's templates,
+in a namespace that is not listed, gets a warning.
 
 ## Different on purpose
 

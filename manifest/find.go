@@ -42,9 +42,13 @@ func (s *Set) Find(name string) (*Object, error) {
 func (s *Set) Names() []string {
 	var names []string
 	all := s.Workloads()
+	alike := map[string][]*Object{} // by what has to be equal: there can be thousands
+	for _, w := range all {
+		alike[w.Name] = append(alike[w.Name], w)
+	}
 	for _, w := range all {
 		name := w.Kind + "/" + w.Name
-		if slices.ContainsFunc(all, func(o *Object) bool { return o != w && o.is(name) }) {
+		if slices.ContainsFunc(alike[w.Name], func(o *Object) bool { return o != w && o.is(name) }) {
 			name = w.fullName()
 		}
 		names = append(names, name)

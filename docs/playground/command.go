@@ -2,6 +2,7 @@ package playground
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"shunt/config"
@@ -36,18 +37,11 @@ func (a *asked) explanation(e *explain.Explanation, c *config.Config) *Explanati
 	return out
 }
 
-// commands returns the lines for a terminal. The workload is named as far as
-// several are there; of an object with several templates the command line cannot
-// name one, so it has no line.
+// commands returns the lines for a terminal.
 func (a *asked) commands() []Command {
 	var name []string
-	if one, err := a.set.Find(""); err != nil || one != a.w {
-		for _, try := range []string{a.w.Kind + "/" + a.w.Name, a.w.InNamespace() + "/" + a.w.Kind + "/" + a.w.Name} {
-			if one, err := a.set.Find(try); err == nil && one == a.w {
-				name = []string{"--workload", try}
-				break
-			}
-		}
+	if all := a.set.Workloads(); len(all) > 1 {
+		name = []string{"--workload", a.set.Names()[slices.Index(all, a.w)]}
 	}
 	var common []string
 	if a.Mode == config.ModeCNI {
@@ -63,12 +57,8 @@ func (a *asked) commands() []Command {
 	if a.Assume {
 		check = append(check, "--assume-injected")
 	}
-	out := []Command{{"lint", line(check)}}
-	if _, err := a.set.Find(""); name == nil && err != nil {
-		return out
-	}
 	of := append([]string{"-f", fileName}, append(name, common...)...)
-	out = append(out, Command{"plan", line(append([]string{"shunt", "plan", "-o", "table"}, of...))})
+	out := []Command{{"lint", line(check)}, {"plan", line(append([]string{"shunt", "plan", "-o", "table"}, of...))}}
 	if _, err := a.Connection.Question(); err != nil {
 		return out
 	}

@@ -97,10 +97,9 @@ function commands(answer, act) {
   const lines = answer.commands.map((c) => el("li", {},
     el("code", { "data-verb": c.verb }, c.line),
     el("button", { type: "button", class: "copy", "data-key": "copy " + c.verb, "aria-label": `Copy: shunt ${c.verb}`, onclick: () => act.copy(c.line) }, "Copy")));
-  const missing = answer.commands.length === 1 ? el("p", { class: "soft" }, "The command line cannot name one pod template of several: shunt plan -f shows them all.") : undefined;
-  const text = answer.explanation && answer.commands.some((c) => c.verb === "explain")
+  const text = answer.explanation
     ? el("details", {}, el("summary", {}, "What it prints"), el("pre", { id: "transcript", tabindex: "0", "aria-label": "What shunt explain prints" }, answer.explanation.text)) : undefined;
-  return [el("h2", {}, "The same in a terminal"), el("ul", { class: "commands" }, ...lines), missing, text];
+  return [el("h2", {}, "The same in a terminal"), el("ul", { class: "commands" }, ...lines), text];
 }
 
 // result returns the right side below the form.

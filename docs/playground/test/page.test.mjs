@@ -108,8 +108,8 @@ test("each example, each of its workloads: the command line answers the same", a
             [...row.cells].map((cell) => cell.textContent.replace("decides", "")).join(" ")),
         };
       });
-      if (!shown.command || !shown.transcript) {
-        continue; // a template of several, or a setting that is wrong
+      if (!shown.transcript) {
+        continue; // a setting that is wrong
       }
       const explained = shunt(shown.command);
       assert.equal(shown.transcript, explained, `${example} ${id}`);

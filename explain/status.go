@@ -114,7 +114,8 @@ func (s *Status) choose(held []apply.Held, against *apply.Comparison) (chosen *a
 func (s *Status) none(do Remedies) {
 	s.against(NoRules, "init never ran here, or its rules were removed: every connection bypasses the proxy")
 	for i := range s.Others {
-		if o := &s.Others[i]; strings.Contains(o.Can, "redirect") || strings.Contains(o.Can, "dnat") {
+		o := &s.Others[i]
+		if can := strings.ToLower(o.Can); strings.Contains(can, "redirect") || strings.Contains(can, "dnat") {
 			s.Why = append(s.Why, fmt.Sprintf("%s (%s, priority %d), which is not shunt's, redirects some: is it another mesh's?", o.Chain, o.Kind, o.Priority))
 		}
 	}

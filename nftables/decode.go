@@ -171,7 +171,7 @@ func (d *decoder) expression(a attrs) error {
 	case "notrack", "tproxy": // no verdicts, but what follows depends on them
 		d.rule.Other = name
 	case "target":
-		d.ends("target " + v[targetName].str())
+		d.ends(v[targetName].str())
 	case "match":
 		d.unknown("match %s", v[targetName].str())
 	case "dynset":

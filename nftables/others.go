@@ -165,7 +165,7 @@ func decodeOther(body []byte, family byte, sets []liveSet) (chain string, r *app
 		d.rule.Other = "a map of verdicts"
 	}
 	harmless := d.rule.Other == "" && d.rule.Jump == "" && d.rule.Verdict.Kind != plan.Redirect ||
-		slices.Contains([]string{"masquerade", "target MASQUERADE", "target SNAT", "target LOG", "target NFLOG", "target MARK", "target CONNMARK"}, d.rule.Other) ||
+		slices.Contains([]string{"masquerade", "MASQUERADE", "SNAT", "LOG", "NFLOG", "MARK", "CONNMARK"}, d.rule.Other) ||
 		strings.HasPrefix(d.rule.Other, "snat")
 	if err != nil || harmless {
 		return chain, nil, err

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -31,8 +33,11 @@ type pod struct {
 		NodeName    string `json:"nodeName"`
 		HostNetwork bool   `json:"hostNetwork"`
 		Containers  []struct {
-			Name  string `json:"name"`
-			Image string `json:"image"`
+			Name         string `json:"name"`
+			Image        string `json:"image"`
+			VolumeMounts []struct {
+				MountPath string `json:"mountPath"`
+			} `json:"volumeMounts"`
 		} `json:"containers"`
 		Selector struct {
 			MatchLabels map[string]string `json:"matchLabels"`
@@ -70,7 +75,9 @@ func (p *podLook) look(ctx context.Context, name, verb string, words []string) e
 		return &config.InputError{Err: fmt.Errorf("pod %s is not on a node, or has ended (phase %s): it has no network namespace", pod, pod.Status.Phase)}
 	}
 	agent, why := p.agent(ctx, pod)
-	if agent != nil {
+	if agent != nil && !agent.seesPods() {
+		why = fmt.Errorf("the agent on node %s does not see the namespaces of pods (its chart is Linkerd's, or repair is off)", pod.Spec.NodeName)
+	} else if agent != nil {
 		command := append([]string{agentProgram, "pod", pod.String(), verb}, words...)
 		done, err := p.print(ctx, append([]string{"exec", "--namespace=" + agent.Metadata.Namespace, agent.Metadata.Name,
 			"--container=" + agent.Spec.Containers[0].Name, "--"}, command...)...)
@@ -162,24 +169,56 @@ func (p *podLook) agent(ctx context.Context, of *pod) (*pod, error) {
 	return pods[0], nil
 }
 
-// print runs kubectl and prints what it says. The exit status is that of the
-// program that it ran. One that failed and said nothing did not run: then done is
-// false, and the error says why.
+// seesPods reports whether the agent's container has the node's folder of network
+// namespaces: shunt's chart mounts it, unless repair is off.
+func (p *pod) seesPods() bool {
+	for _, m := range p.Spec.Containers[0].VolumeMounts {
+		if m.MountPath == "/run/netns" {
+			return true
+		}
+	}
+	return false
+}
+
+// print runs kubectl and prints what the program that it runs somewhere else says.
+// The exit status is that program's. If it did not run, done is false, and the error
+// says why.
 func (p *podLook) print(ctx context.Context, args ...string) (done bool, err error) {
 	a, err := p.call(ctx, args...)
 	if err != nil {
 		return true, err
 	}
-	if a.status != 0 && len(a.stdout) == 0 {
+	said, status, ended := cutStatus(a.stderr)
+	if a.status != 0 && (!ended || status == notExecutable || status == notFound) {
 		return false, a.fail()
 	}
-	if _, err := p.sys.stdout.Write(a.stdout); err != nil {
-		return true, err
+	_, err = p.sys.stdout.Write(a.stdout)
+	if _, serr := io.WriteString(p.sys.stderr, said); err == nil {
+		err = serr
 	}
-	if a.status != 0 {
-		return true, exitStatus(a.status)
+	if err == nil && a.status != 0 {
+		err = exitStatus(a.status)
 	}
-	return true, nil
+	return true, err
+}
+
+// What a runtime says of a program that it cannot start (POSIX, exit status of
+// command).
+const (
+	notExecutable = 126
+	notFound      = 127
+)
+
+// cutStatus takes the line off by which kubectl says that a program ended with a
+// status other than 0, and returns the status.
+func cutStatus(stderr string) (said string, status int, ok bool) {
+	const line = "command terminated with exit code "
+	i := strings.LastIndex(stderr, line)
+	if i < 0 {
+		return stderr, 0, false
+	}
+	status, err := strconv.Atoi(strings.TrimSpace(stderr[i+len(line):]))
+	return stderr[:i], status, err == nil
 }
 
 // byHand is the error where nothing could look into a pod: it says why, and what to

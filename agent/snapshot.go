@@ -33,6 +33,8 @@ type snapshotPod struct {
 	Namespace string     `json:"ns"`
 	Name      string     `json:"name"`
 	Static    string     `json:"static,omitempty"`
+	IPs       []string   `json:"ips,omitempty"`
+	Started   bool       `json:"started,omitempty"`
 	Facts     pods.Facts `json:"facts"`
 }
 
@@ -41,7 +43,7 @@ func encodeSnapshot(list []pod) ([]byte, error) {
 	slices.SortFunc(list, func(a, b pod) int { return cmp.Compare(a.String(), b.String()) })
 	s := snapshot{V: 1, Pods: make([]snapshotPod, 0, len(list))}
 	for _, p := range list {
-		s.Pods = append(s.Pods, snapshotPod{p.Namespace, p.Name, p.static, p.Facts})
+		s.Pods = append(s.Pods, snapshotPod{p.Namespace, p.Name, p.static, p.IPs, p.Started, p.Facts})
 	}
 	return json.Marshal(s)
 }
@@ -72,7 +74,7 @@ func readSnapshot(path string) (map[string]pod, time.Time, error) {
 	byName := make(map[string]pod, len(s.Pods))
 	for _, p := range s.Pods {
 		id := pods.ID{Namespace: p.Namespace, Name: p.Name, UID: p.Facts.UID}
-		byName[id.String()] = pod{ID: id, Facts: p.Facts, static: p.Static}
+		byName[id.String()] = pod{ID: id, Facts: p.Facts, IPs: p.IPs, Started: p.Started, static: p.Static}
 	}
 	return byName, info.ModTime(), nil
 }

@@ -19,7 +19,7 @@ func (r *Repairer) write(ctx context.Context, e entry, f finding, ns *netns.NS, 
 		}
 		return
 	}
-	cfg, err := settings(r.Policy, p.ID, p.Facts, log)
+	cfg, err := Settings(r.Policy, p, log)
 	if err == nil {
 		_, err = r.rules(ns, cfg, log).Apply(ctx) // which verifies
 	}

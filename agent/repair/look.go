@@ -11,7 +11,6 @@ import (
 	"shunt/cni"
 	"shunt/config"
 	"shunt/netns"
-	"shunt/pods"
 	"shunt/redirect"
 )
 
@@ -33,7 +32,7 @@ func (r *Repairer) look(ctx context.Context, uid string) {
 		return
 	}
 	defer ns.Close()
-	cfg, err := settings(r.Policy, e.pod.ID, e.pod.Facts, log)
+	cfg, err := Settings(r.Policy, e.pod, log)
 	if err != nil {
 		r.pods.change(uid, func(e *entry) { e.state = Unknown })
 		r.tell(ctx, e.pod, Note{true, RepairFailed, "it is not known which rules the pod is to have: " + err.Error()})
@@ -70,9 +69,9 @@ func (r *Repairer) look(ctx context.Context, uid string) {
 	}
 }
 
-// settings are those of the pod's rules. The agent has only the nftables backend.
-func settings(p *cni.Policy, id pods.ID, facts pods.Facts, log *slog.Logger) (config.Config, error) {
-	cfg, warnings, err := p.Config(id, facts)
+// Settings are those of a pod's rules. The agent has only the nftables backend.
+func Settings(policy *cni.Policy, p Pod, log *slog.Logger) (config.Config, error) {
+	cfg, warnings, err := policy.Config(p.ID, p.Facts)
 	for _, w := range warnings {
 		log.Debug(w)
 	}

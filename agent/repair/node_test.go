@@ -187,7 +187,7 @@ func withRules(t testing.TB, ns *netnstest.NS, change ...func(*config.Config)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := settings(policy, pods.ID{}, pods.Facts{}, slog.New(slog.DiscardHandler))
+	cfg, err := Settings(policy, Pod{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	pods = `{"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "ptp"}]}`
+	network = `{"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "ptp"}]}`
 
 	linkerds = `{"name": "linkerd-cni", "type": "linkerd-cni", "log_level": "info", "kubernetes": {"kubeconfig": "__KUBECONFIG_FILEPATH__"},
   "linkerd": {"incoming-proxy-port": 4143, "outgoing-proxy-port": 4140, "proxy-uid": 2102, "ports-to-redirect": [],
@@ -46,7 +46,7 @@ func newMachine(t testing.TB, programs string) *machine {
 		}
 	}
 	m.write(filepath.Join(m.bin, "ptp"), ptp)
-	m.write(filepath.Join(m.net, "10-pods.conflist"), pods)
+	m.write(filepath.Join(m.net, "10-pods.conflist"), network)
 	t.Cleanup(func() { t.Log("\n" + strings.ReplaceAll(m.transcript.String(), dir, "")) })
 	return m
 }
@@ -129,7 +129,7 @@ func TestANode(t *testing.T) {
 			if status := m.agent("status"); status != exitDone {
 				t.Errorf("status: %d", status)
 			}
-			m.write(filepath.Join(m.net, "10-pods.conflist"), pods)
+			m.write(filepath.Join(m.net, "10-pods.conflist"), network)
 			m.say("# the network's own installer writes its file anew\n")
 			m.add(mode == "dropin")
 			m.agent(install...)
@@ -138,7 +138,7 @@ func TestANode(t *testing.T) {
 				t.Errorf("uninstall: status %d", status)
 			}
 			m.add(false)
-			if data, err := os.ReadFile(filepath.Join(m.net, "10-pods.conflist")); err != nil || string(data) != pods {
+			if data, err := os.ReadFile(filepath.Join(m.net, "10-pods.conflist")); err != nil || string(data) != network {
 				t.Errorf("the network's file is %q (%v)", data, err)
 			}
 			if status := m.agent("status"); status != exitFailed {

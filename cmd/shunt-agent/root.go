@@ -12,6 +12,7 @@ import (
 	"shunt/agent"
 	"shunt/cli"
 	"shunt/config"
+	"shunt/redirect"
 )
 
 // exitStatus ends a command with a status and no message.
@@ -35,7 +36,7 @@ func run(ctx context.Context, s system) int {
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), text)
-	if config.IsInput(err) {
+	if config.IsInput(err) || redirect.IsUntouched(err) {
 		return exitRejected
 	}
 	return exitFailed
@@ -55,7 +56,7 @@ with no arguments at all it is shunt-agent run.
 Every flag is also a variable, SHUNT_AGENT_ and its name: SHUNT_AGENT_MODE for
 --mode. The variables of Linkerd's installer are read as well.`,
 	}
-	for _, c := range []*cobra.Command{newRun(s), newInstall(s), newUninstall(s), newStatus(s), newVersion(s)} {
+	for _, c := range []*cobra.Command{newRun(s), newInstall(s), newUninstall(s), newStatus(s), newPod(s), newVersion(s)} {
 		root.AddCommand(cli.Finish(c))
 	}
 	cli.BindVersion(root, "shunt-agent", versionString(), s.stdout)

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
-	"shunt/apply"
 	"shunt/cli"
+	"shunt/explain"
 )
 
 // diffRun is one call of `shunt diff`.
@@ -57,41 +55,14 @@ func (r *diffRun) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	same := c.Equal() || c.SameEffect()
+	d := explain.NewDifference(&c)
 	if r.format == formatJSON {
-		err = r.writeJSON(c, same)
+		err = writeJSON(r.sys.stdout, d)
 	} else {
-		err = r.writeText(c, same)
+		err = d.WriteText(r.sys.stdout, r.sys.screen(), r.semantic)
 	}
-	if err == nil && !c.Equal() && !(same && r.semantic) {
+	if err == nil && !d.None(r.semantic) {
 		err = exitStatus(exitFailed)
 	}
-	return err
-}
-
-func (r *diffRun) writeJSON(c apply.Comparison, same bool) error {
-	return writeJSON(r.sys.stdout, struct {
-		Backend    apply.ID       `json:"backend"`
-		Equal      bool           `json:"equal"`
-		SameEffect bool           `json:"sameEffect"`
-		Summary    string         `json:"summary"`
-		Changes    []apply.Change `json:"changes"`
-	}{c.Backend, c.Equal(), same, c.Summary(), c.Changes()})
-}
-
-// writeText writes the summary and the difference; nothing, as diff(1), if there
-// is none.
-func (r *diffRun) writeText(c apply.Comparison, same bool) error {
-	if c.Equal() {
-		return nil
-	}
-	text := c.Summary() + "\n" + c.Text()
-	switch {
-	case same && r.semantic:
-		text = "same effect, other spelling: " + c.Summary() + "\n"
-	case same:
-		text = "same effect, other spelling (--semantic passes over that): " + text
-	}
-	_, err := io.WriteString(r.sys.stdout, r.sys.screen().Diff(text))
 	return err
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,12 +46,7 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 		RunE:      func(cmd *cobra.Command, args []string) error { return r.run(cmd, args) },
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&r.connection.From, "from", "", "`address` that the connection comes from; outbound, the pod's own")
-	fs.StringVar(&r.connection.To, "to", "", "`address:port` that it goes to; inbound, an address behind the pod, which forwards")
-	fs.StringVar(&r.connection.Port, "port", "", "`port` that it goes to, if --to does not say it")
-	fs.StringVar(&r.connection.UID, "uid", "0", "user `id` of the process that connects, outbound")
-	fs.StringVar(&r.connection.GID, "gid", "0", "group `id` of the process that connects, outbound")
-	cli.Choice(fs, &r.connection.Proto, "proto", "", "protocol", "tcp", "udp")
+	cli.BindConnection(fs, &r.connection)
 	cli.BindOutput(fs, &r.format, "what is printed; svg is a drawing, for documents", formatText, formatJSON, formatSVG)
 	fs.BoolVar(&r.live, "live", false, "explain by the live rules of a network namespace, with their packet counters")
 	r.target.bind(fs)
@@ -138,12 +131,5 @@ func (r *explainRun) question(args []string) (*explain.Question, error) {
 	if len(args) == 1 {
 		r.connection.Direction = args[0]
 	}
-	q, err := r.connection.Question()
-	if wrong, ok := errors.AsType[*explain.FieldError](err); ok {
-		if wrong.Field == "direction" {
-			return nil, &config.InputError{Err: fmt.Errorf("%w, as in shunt explain outbound --to 10.0.0.5:3306", wrong.Err)}
-		}
-		return nil, cli.BadFlag(wrong.Field, "%w", wrong.Err)
-	}
-	return q, nil
+	return cli.Question(&r.connection, "shunt explain outbound --to 10.0.0.5:3306")
 }

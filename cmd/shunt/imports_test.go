@@ -24,7 +24,7 @@ func TestImportsGoOneWay(t *testing.T) {
 	allowed := map[string]string{
 		"config":   "",
 		"logging":  "config",
-		"cli":      "config",
+		"cli":      "explain config",
 		"plan":     "config",
 		"pods":     "config",
 		"facts":    "pods",
@@ -40,7 +40,7 @@ func TestImportsGoOneWay(t *testing.T) {
 
 		"docs/playground": "explain lint manifest config plan pods",
 
-		"agent":         "agent/install agent/repair cni facts netns pods",
+		"agent":         "agent/install agent/repair cni redirect config facts netns pods",
 		"agent/install": "pods",
 		"agent/repair":  "cni redirect apply netns pods config",
 

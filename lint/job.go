@@ -69,7 +69,7 @@ func endsProxy(c manifest.Container) bool {
 func (l *linter) native(w *manifest.Object) (on bool, off string) {
 	keys := l.release.nativeKeys()
 	for _, key := range keys {
-		if a, in := l.set.Annotation(w, key); in != nil {
+		if a, in := l.set.Annotation(w, key); in != nil && (in == w || !l.notInherited(key)) {
 			if v, err := strconv.ParseBool(a.Value); err == nil {
 				return v, key
 			}
@@ -82,4 +82,10 @@ func (l *linter) native(w *manifest.Object) (on bool, off string) {
 		}
 	}
 	return l.release.NativeSidecars(), "the default before Linkerd 2.20"
+}
+
+// notInherited reports whether the injector of the release reads an annotation,
+// but no longer copies it from the Namespace (009a25fa3 left it out).
+func (l *linter) notInherited(key string) bool {
+	return key == pods.NativeBeta && l.release >= nativeDefault
 }

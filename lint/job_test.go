@@ -26,6 +26,8 @@ func TestJobsComplete(t *testing.T) {
 		{"switched off in alpha", "2.20", job("config.alpha."+native+"'false'", ""), jobNeverCompletes},
 		{"the stable name goes first", "2.20", job("config."+native+"'true', config.alpha."+native+"'false'", ""), ""},
 		{"switched off by the namespace", "2.20", "kind: Namespace\nmetadata: {name: default, annotations: {config." + native + "'false'}}\n---\n" + job("", ""), jobNeverCompletes},
+		{"switched off in beta by the namespace, which is not inherited", "2.20", "kind: Namespace\nmetadata: {name: default, annotations: {config.beta." + native + "'false'}}\n---\n" + job("", ""), misplacedAnnotation},
+		{"switched on in beta by the namespace", "2.19", "kind: Namespace\nmetadata: {name: default, annotations: {config.beta." + native + "'true'}}\n---\n" + job("", ""), ""},
 		{"not injected", "2.19", strings.Replace(job("", ""), "enabled", "disabled", 1), ""},
 		{"linkerd-await ends the proxy", "2.14", job("", "containers: [{name: j, command: [/linkerd-await, --shutdown, --, /job]}]"), ""},
 		{"linkerd-await only waits", "2.14", job("", "containers: [{name: j, command: [linkerd-await, --, /job]}]"), jobNeverCompletes},

@@ -58,7 +58,7 @@ func (l *linter) nearest(key string) (g guess) {
 		return g
 	}
 	for _, d := range domains() { // the right name in the wrong domain
-		if right := d + "/" + name; l.known[right].Name != "" {
+		if right := d + "/" + name; l.known[right].Name != "" && l.tells(right, domain) {
 			g.key = right
 			return g
 		}
@@ -67,12 +67,21 @@ func (l *linter) nearest(key string) (g guess) {
 		return g
 	}
 	for _, d := range append([]string{domain}, domains()...) {
-		if right := config.Suggest(name, l.names(d)); right != "" {
+		if right := config.Suggest(name, l.names(d)); right != "" && l.tells(d+"/"+right, domain) {
 			g.key = d + "/" + right
 			return g
 		}
 	}
 	return g
+}
+
+// tells reports whether a key's name tells that it was meant, also in another
+// domain: those of the routes' and the extensions' are common words (http,
+// limit, request), except in a domain of their own (balancer.alpha).
+func (l *linter) tells(key, domain string) bool {
+	own, _, _ := strings.Cut(key, ".")
+	read := l.known[key].Read
+	return read == pods.OnPods || read == pods.OnPodsOnly || strings.HasPrefix(domain, own+".")
 }
 
 // names returns the known names in a domain, in order.
@@ -124,11 +133,12 @@ func (l *linter) annotations(p *place, labels manifest.Texts) {
 		if k.Name == "" || k.Format == pods.Written || k.Read == pods.Anywhere {
 			continue
 		}
-		rule, message := misplacedAnnotation, "this label has no effect: it has to be an annotation"
-		if key == pods.Inject && wantsProxy(labels[key].Value) && l.inVain(p) {
-			rule, message = notInjected, "this label does not ask for a proxy: it has to be an annotation"
+		rule, severity := l.wrongPlace(p, key, labels[key].Value)
+		message := "this label has no effect: it has to be an annotation"
+		if rule == notInjected {
+			message = "this label does not ask for a proxy: it has to be an annotation"
 		}
-		l.add(rule, p.Object, labels[key].Line, strings.TrimSuffix(p.at, "annotations")+`labels["`+key+`"]`,
+		l.addAs(severity, rule, p.Object, labels[key].Line, strings.TrimSuffix(p.at, "annotations")+`labels["`+key+`"]`,
 			message, written("under annotations: "+key, labels[key].Value))
 	}
 	for _, key := range p.keys() {
@@ -183,7 +193,7 @@ func (l *linter) misplaced(p *place, k pods.Key, value string) bool {
 		message, fix = "on the pods", written(p.Pod.AnnotationsPath+": "+key, value)
 	case p.on == onService && key != pods.Opaque:
 		message, fix = "on pods and namespaces", "the same on the pods"
-	case p.on == onNamespace && (k.Read == pods.OnPodsOnly || key == skipBothKey):
+	case p.on == onNamespace && (k.Read == pods.OnPodsOnly || key == skipBothKey || l.notInherited(key)):
 		message, fix = "on pods", "the same on the pods"
 		if key == skipBothKey {
 			fix = skipInboundKey + " and " + skipOutboundKey + ", or " + fix
@@ -195,12 +205,22 @@ func (l *linter) misplaced(p *place, k pods.Key, value string) bool {
 	default:
 		return false
 	}
-	rule := misplacedAnnotation
-	if key == pods.Inject && wantsProxy(value) && l.inVain(p) {
-		rule = notInjected
-	}
-	l.report(rule, p, key, "this has no effect here: it is read "+message+" only", fix)
+	rule, severity := l.wrongPlace(p, key, value)
+	l.addAs(severity, rule, p.Object, p.list[key].Line, p.path(key), "this has no effect here: it is read "+message+" only", fix)
 	return true
+}
+
+// wrongPlace returns the rule about an annotation in the wrong place, and how
+// bad it is: a request for a proxy in vain is an error, and one that pods make as
+// well only more than is needed.
+func (l *linter) wrongPlace(p *place, key, value string) (rule string, severity Severity) {
+	switch {
+	case key != pods.Inject || !wantsProxy(value):
+		return misplacedAnnotation, l.severities[misplacedAnnotation]
+	case l.inVain(p):
+		return notInjected, l.severities[notInjected]
+	}
+	return misplacedAnnotation, Note
 }
 
 // inVain reports whether what stands in the wrong place is all that asks for a

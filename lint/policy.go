@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"shunt/config"
@@ -20,11 +21,11 @@ func (l *linter) network(w *workload) {
 // ingressPolicies looks for rules that allow a port of the workload, but not
 // the proxy's inbound port.
 func (l *linter) ingressPolicies(w *workload, policies []*manifest.Object) {
-	allowed := map[string]bool{} // the peers that may connect to the proxy
+	var admitting []admission
 	for _, p := range policies {
 		for _, r := range p.Policy.Ingress {
-			if named, all := r.Named(w.Pod); all || named.Contains(w.config.InboundPort) {
-				allowed[r.Key] = true
+			if named, all := r.Named(w.Pod); all || named.Contains(w.config.InboundPort) || r.Mentions(proxyPortName) {
+				admitting = append(admitting, admission{p, r})
 			}
 		}
 	}
@@ -32,10 +33,11 @@ func (l *linter) ingressPolicies(w *workload, policies []*manifest.Object) {
 		for i, r := range p.Policy.Ingress {
 			key := ruleKey{p, "ingress", i}
 			ports := l.throughProxy(w, r)
-			if len(ports) == 0 || l.reported[key] || allowed[""] || allowed[r.Key] || r.Addresses() {
+			if len(ports) == 0 || l.reported[key] || r.Addresses() || !l.spend(p, len(admitting)) ||
+				slices.ContainsFunc(admitting, func(a admission) bool { return a.rule.Covers(r) }) {
 				continue
 			}
-			client, severity := l.clients(p, r)
+			client, severity := l.clients(p, r, admitting)
 			if severity == "" {
 				continue
 			}
@@ -49,6 +51,16 @@ func (l *linter) ingressPolicies(w *workload, policies []*manifest.Object) {
 				fmt.Sprintf("another entry: {protocol: TCP, port: %d}", w.config.InboundPort))
 		}
 	}
+}
+
+// proxyPortName is the name of the proxy's inbound port in an injected pod
+// (linkerd2, pkg/k8s/labels.go, ProxyPortName).
+const proxyPortName = "linkerd-proxy"
+
+// admission is a rule that lets its peers connect to the proxy's port.
+type admission struct {
+	policy *manifest.Object
+	rule   *manifest.Rule
 }
 
 // ruleKey is a rule of a policy.
@@ -76,29 +88,30 @@ func (l *linter) throughProxy(w *workload, r *manifest.Rule) config.PortSet {
 	return overlap(named, l.opaqueOf(w.Object))
 }
 
-// clients looks for a meshed client that a rule lets in to a workload. Without
+// clients looks for a meshed client that a rule lets in to a workload, and no
+// rule to its proxy. Without
 // one in the files, the severity says whether there may be any: none if the
 // rule's peers are in the files and have no proxy. A rule that names no labels
 // lets in everybody of a namespace, so that none of them need be a client.
-func (l *linter) clients(p *manifest.Object, r *manifest.Rule) (client *manifest.Object, severity Severity) {
-	unmeshed := false
+func (l *linter) clients(p *manifest.Object, r *manifest.Rule, admitting []admission) (client *manifest.Object, severity Severity) {
+	fine := false // there are peers, without a proxy or admitted
 	for c := range l.peers(p, r) {
-		if !l.spend(p, 1) {
+		if !l.spend(p, 1+len(admitting)) {
 			return nil, ""
 		}
 		if l.set.Admits(p, r, c.Object) != manifest.Yes {
 			continue
 		}
 		switch {
-		case !c.in.Injected:
-			unmeshed = true
+		case !c.in.Injected, slices.ContainsFunc(admitting, func(a admission) bool { return l.set.Admits(a.policy, a.rule, c.Object) != manifest.No }):
+			fine = true
 		case r.Labelled():
 			return c.Object, Error
 		default:
 			return nil, Warning
 		}
 	}
-	if unmeshed && r.Key != "" {
+	if fine && r.Key != "" {
 		return nil, ""
 	}
 	return nil, Warning

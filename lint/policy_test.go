@@ -28,6 +28,10 @@ func TestNetworkPolicies(t *testing.T) {
 		{"the proxy's port by another rule for everybody", db + policy(from+"ports: [{port: 9306}]\n  - ports: [{port: 4143}]\n"), ""},
 		{"the proxy's port by another policy", db + policy(from+"ports: [{port: 9306}]\n") + policy(from+"ports: [{port: 4143}]\n"), ""},
 		{"the proxy's port for others", db + policy(from+"ports: [{port: 9306}]\n"+strings.Replace(from, "client", "other", 1)+"ports: [{port: 4143}]\n"), policyWithoutProxy},
+		{"the proxy's port by its name", db + policy(from+"ports: [{port: 9306}, {port: linkerd-proxy}]\n"), ""},
+		{"the proxy's port for all of the namespace", db + policy(from+"ports: [{port: 9306}]\n  - {from: [{podSelector: {}}], ports: [{port: 4143}]}\n"), ""},
+		{"the proxy's port for all namespaces", db + policy(from+"ports: [{port: 9306}]\n  - {from: [{namespaceSelector: {}}], ports: [{port: 4143}]}\n"), ""},
+		{"the proxy's port for a namespace's, where more may connect", db + policy("  - ports: [{port: 9306}]\n  - {from: [{podSelector: {}}], ports: [{port: 4143}]}\n"), policyWithoutProxy},
 		{"the proxy's UDP port", db + policy(from+"ports: [{port: 9306}, {port: 4143, protocol: UDP}]\n"), policyWithoutProxy},
 		{"another inbound port", deployment("config.linkerd.io/opaque-ports: \"9306\"\nconfig.linkerd.io/inbound-port: \"5143\"", "") + policy(from+"ports: [{port: 9306}, {port: 4143}]\n"), policyWithoutProxy},
 		{"other pods", strings.Replace(db, "app: web", "app: other", 1) + policy(from+"ports: [{port: 9306}]\n"), ""},
@@ -88,6 +92,7 @@ func TestClientsOfAPolicy(t *testing.T) {
 	}{
 		{"a meshed client", policy(from) + client("enabled"), Error},
 		{"a client without a proxy", policy(from) + client("disabled"), ""},
+		{"a meshed client that another rule lets in to the proxy", policy(from) + strings.Replace(policy("from: [{podSelector: {matchExpressions: [{key: app, operator: Exists}]}}], "), "8080", "4143", 1) + client("enabled"), ""},
 		{"a client that is not in the files", policy(from), Warning},
 		{"everybody, and a meshed client", policy("") + client("enabled"), Warning},
 		{"all of a namespace, and a meshed client", policy("from: [{podSelector: {}}], ") + client("enabled"), Warning},

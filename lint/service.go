@@ -138,9 +138,9 @@ func (l *linter) external(s *manifest.Object) {
 }
 
 // clientOf looks for servers outside the cluster that a workload's environment
-// names, in whose protocol the server speaks first. Linkerd looks up what is
-// opaque for addresses of the cluster's networks only (proxy.
-// LINKERD2_PROXY_DESTINATION_PROFILE_NETWORKS), unless it is told to.
+// names, in whose protocol the server speaks first. The proxy asks what is opaque
+// for addresses of the cluster's networks only (Linkerd's chart, clusterNetworks),
+// unless it is told to ask for others.
 func (l *linter) clientOf(pod *place, c *config.Config) {
 	if a, _ := l.set.Annotation(pod.Object, "config.linkerd.io/enable-external-profiles"); a.Value == "true" || l.egressNetworks {
 		return

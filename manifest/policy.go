@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -231,6 +232,25 @@ func (r *Rule) Candidates(policy *Object) (where [][2]string) {
 	return where
 }
 
+// Mentions reports whether the rule names a TCP port by its name.
+func (r *Rule) Mentions(name string) bool {
+	return slices.ContainsFunc(r.ports, func(p policyPort) bool { return p.port == name && isTCP(p.protocol) })
+}
+
+// Covers reports whether all peers of another rule of policies in the same
+// namespace are the rule's, too, as far as that can be told without pods.
+func (r *Rule) Covers(other *Rule) bool {
+	return r.Key == other.Key || len(r.peers) == 0 || slices.ContainsFunc(r.peers, func(p peer) bool {
+		switch {
+		case p.addresses || p.pods != nil && !p.pods.empty():
+			return false
+		case p.namespaces == nil:
+			return !other.Abroad()
+		}
+		return p.namespaces.empty()
+	})
+}
+
 // Abroad reports whether the rule may have peers outside the policy's own
 // namespace.
 func (r *Rule) Abroad() bool {
@@ -245,7 +265,7 @@ func (r *Rule) Abroad() bool {
 // Labelled reports whether the rule names the labels of its peers' pods.
 func (r *Rule) Labelled() bool {
 	for _, p := range r.peers {
-		if p.pods == nil || len(p.pods.labels)+len(p.pods.expressions) == 0 {
+		if p.pods == nil || p.pods.empty() {
 			return false
 		}
 	}

@@ -103,6 +103,9 @@ func firstLabel(labels map[string]string) string {
 	return first + "=" + labels[first]
 }
 
+// empty reports whether the selector selects all.
+func (s *Selector) empty() bool { return len(s.labels)+len(s.expressions) == 0 }
+
 // onlyAbout reports whether the selector looks at no other label.
 func (s *Selector) onlyAbout(label string) bool {
 	for key := range s.labels {

@@ -113,7 +113,7 @@ func Keys() []Key {
 		{NativeAlpha, Bool, nil, OnPods},
 		{alpha + "proxy-wait-before-exit-seconds", Seconds, nil, OnPods},
 		{alpha + "trace-collector-service-account", Anything, nil, OnPods}, // before 2.10
-		{NativeBeta, Bool, nil, OnPodsOnly},
+		{NativeBeta, Bool, nil, OnPods},
 		{Inject, OneOf, []string{"enabled", "ingress", "disabled", ""}, OnPods},
 		{ControlPlaneComponent, Written, nil, OnPods},
 		{l + "control-plane-ns", Written, nil, OnPods},

@@ -54,7 +54,7 @@ func (c BaseChain) Order() Order {
 // Passes reports whether connections of a direction and a family pass the chain.
 func (c BaseChain) Passes(d plan.Direction, fam plan.Family) bool {
 	in := c.At == "prerouting" || c.At == "input"
-	return in == (d == plan.Inbound) && (c.Family == plan.Any || fam == plan.Any || c.Family == fam)
+	return in == (d == plan.Inbound) && (c.Family == plan.Any || c.Family == fam)
 }
 
 // MayDecide reports whether the chain can end a connection, or send it elsewhere.

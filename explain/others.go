@@ -33,7 +33,7 @@ type OtherRule struct {
 
 // text describes the rule on one line.
 func (r *OtherRule) text() string {
-	s := r.Match + ": " + r.Does
+	s := shorten(r.Match) + ": " + r.Does
 	if r.Maybe != "" {
 		s += ", if what is not understood here holds: " + r.Maybe
 	}
@@ -93,8 +93,24 @@ func abilities(rules []OtherRule) string {
 // they do not.
 func (o *Other) decides() bool { return o.order != apply.After && o.Can != "nothing" }
 
+// fewRules is how many rules of one chain are shown: somebody else's may have
+// thousands.
+const fewRules = 10
+
+// lines describes the chain's rules, the first few.
+func (o *Other) lines() (out []string) {
+	for i := range o.Rules {
+		if i == fewRules {
+			return append(out, fmt.Sprintf("and %d more", len(o.Rules)-fewRules))
+		}
+		out = append(out, o.Rules[i].text())
+	}
+	return out
+}
+
 // others notes which chains of others a connection passes that may decide about
-// it. After a redirect, it goes to the proxy's port.
+// it. After a redirect, it goes to the proxy's port; its packet keeps the interface
+// that it was to leave by until postrouting (struct nf_hook_state).
 func (e *Explanation) others(f plan.Flow, verdict plan.Verdict, chains []apply.BaseChain) {
 	then := f
 	if verdict.Kind == plan.Redirect {
@@ -104,7 +120,6 @@ func (e *Explanation) others(f plan.Flow, verdict plan.Verdict, chains []apply.B
 			if f.Dst.Addr().Is6() {
 				to = netip.IPv6Loopback()
 			}
-			then.OutInterface = plan.Loopback
 		}
 		then.Dst, then.DstLocal = netip.AddrPortFrom(to, verdict.Port), true
 	}
@@ -120,14 +135,17 @@ func (e *Explanation) others(f plan.Flow, verdict plan.Verdict, chains []apply.B
 		at := f
 		if c.Order() == apply.After {
 			at = then
+			if c.At == "postrouting" && verdict.Kind == plan.Redirect {
+				at.OutInterface = plan.Loopback
+			}
 		}
 		o := other(c, func(m plan.Match) bool { return m.Holds(at) })
 		if o.Can == "nothing" || c.Kind == "nat" && c.Order() == apply.After && verdict.Kind == plan.Redirect {
 			continue // nat looks at a connection once
 		}
 		e.Others = append(e.Others, o)
-		for n := range o.Rules {
-			e.Hints = append(e.Hints, fmt.Sprintf("Not shunt's, %s: %s (%s, priority %d) has a rule for it: %s", o.Order, o.Chain, o.Kind, o.Priority, o.Rules[n].text()))
+		for _, line := range o.lines() {
+			e.Hints = append(e.Hints, fmt.Sprintf("Not shunt's, %s: %s (%s, priority %d) has a rule for it: %s", o.Order, o.Chain, o.Kind, o.Priority, line))
 		}
 		if o.Unread != "" {
 			e.Hints = append(e.Hints, fmt.Sprintf("Not shunt's, %s: %s (%s, priority %d) was not read: %s", o.Order, o.Chain, o.Kind, o.Priority, o.Unread))

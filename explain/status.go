@@ -156,56 +156,59 @@ func (s *Status) hold(ours *apply.Held, against *apply.Comparison, do Remedies) 
 	case ours.Stamp == apply.Stamp{} && len(ours.State.Stamps()) == 0:
 		s.HeldAgainst = "nothing"
 		s.against(LookAtIt, "the rules do not say who wrote them and for which plan, as those of Linkerd's proxy-init: give the pod's settings to hold them against")
-		if s.clues(ours) {
+		if wrong := clues(ours.State); wrong != nil {
 			s.against(NotInOrder, "no settings ask for such rules")
+			s.Why = append(s.Why, wrong...)
 		}
 		s.next("see how they differ from the settings: "+do.Diff, "take them over: "+do.Apply)
 	default:
 		s.Drift = true
 		s.against(NotInOrder, "somebody changed the rules after shunt wrote them: they are not those of the plan that they name")
-		s.clues(ours)
+		s.Why = append(s.Why, clues(ours.State)...)
 		s.next("see how they differ: "+do.Diff, "put them right: "+do.Apply)
 	}
 }
 
-// clues says what is wrong with rules of which at most the hash is known, and
-// reports whether anything is.
-func (s *Status) clues(ours *apply.Held) (found bool) {
-	for _, sec := range ours.State.Sections {
+// clues says what is wrong with rules of which at most the hash is known.
+func clues(state apply.State) (all []string) {
+	stamped := len(state.Stamps()) > 0
+	for _, sec := range state.Sections {
+		var wrong []string
 		say := func(format string, args ...any) {
-			found = true
-			s.Why = append(s.Why, sec.Place.String()+": "+fmt.Sprintf(format, args...))
+			wrong = append(wrong, sec.Place.String()+": "+fmt.Sprintf(format, args...))
 		}
 		jumps, redirects, exempt := false, false, false
 		for n, r := range sec.Rules {
 			jumps = jumps || r.Jump != ""
 			redirects = redirects || r.Verdict.Kind == plan.Redirect && r.Other == ""
-			exempt = exempt || r.Name == "proxy-uid" || r.Name == "proxy-gid" || len(r.Match.UID)+len(r.Match.GID) > 0
+			exempt = exempt || len(r.Match.UID)+len(r.Match.GID) > 0
 			switch {
 			case r.NotUnderstood != "":
 				say("rule %d is none of shunt's: %s", n+1, r.NotUnderstood)
 			case r.Other != "":
-				say("rule %d is none of shunt's: %s: %s", n+1, r.Match, r.Other)
-			case len(ours.State.Stamps()) > 0 && (r.Name == "" || strings.Contains(r.Name, "/")):
-				say("rule %d is none of shunt's: %s: %s", n+1, r.Match, r.Verdict)
+				say("rule %d is none of shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Other)
+			case stamped && (r.Name == "" || strings.Contains(r.Name, "/")): // see iptables' nameOf
+				say("rule %d is none of shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Verdict)
 			}
 		}
-		out := sec.Hook == apply.Output || strings.HasSuffix(sec.Chain, "OUTPUT")
-		switch {
+		if more := len(wrong) - fewRules; more > 0 {
+			wrong = append(wrong[:fewRules], fmt.Sprintf("%s: and %d more", sec.Place, more))
+		}
+		switch out := sec.Hook == apply.Output || strings.HasSuffix(sec.Chain, "OUTPUT"); {
 		case sec.Chain == "" || jumps:
 		case !redirects:
 			say("no rule redirects")
 		case out && !exempt:
 			say("no rule exempts the proxy: its own connections come back to it for ever")
 		}
+		all = append(all, wrong...)
 	}
 	for _, d := range []plan.Direction{plan.Inbound, plan.Outbound} {
-		if !slices.ContainsFunc(ours.State.Sections, func(sec apply.Section) bool { return sec.Hook == apply.HookOf(d) }) {
-			found = true
-			s.Why = append(s.Why, "nothing leads "+d.String()+" connections to rules of ours")
+		if !slices.ContainsFunc(state.Sections, func(sec apply.Section) bool { return sec.Hook == apply.HookOf(d) }) {
+			all = append(all, "nothing leads "+d.String()+" connections to rules of ours")
 		}
 	}
-	return found
+	return all
 }
 
 // against notes what stands against a namespace, and lowers the verdict.

@@ -155,3 +155,29 @@ func TestDiffHasColoursWhereTheyAreUnderstood(t *testing.T) {
 		t.Errorf("with: %q", got)
 	}
 }
+
+// A list that iptables holds may take thousands of rules, and others may have as
+// many: a screen has the first and the last.
+func TestStatusIsNoLongerThanAScreenCanBe(t *testing.T) {
+	t.Parallel()
+	found := written(plan.Build(*configured(t)))
+	many := make([]apply.Rule, 4000)
+	for i := range many {
+		many[i] = apply.Rule{Rule: plan.Rule{Name: "skip-subnets", Match: port(uint16(i + 1))}, Other: "drop"}
+	}
+	found.Held[0].State.Sections[0].Rules = many
+	found.Held[0].AsWritten = false
+	found.Others = []apply.BaseChain{{Place: apply.Place{Table: "fw", Chain: "in"}, Kind: "filter", At: "input", Rules: many}}
+	var b strings.Builder
+	s := NewStatus(found, nil, Remedies{})
+	if err := s.WriteText(&b, Screen{Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if strings.Count(text, "\n") > 100 || !strings.Contains(text, "    … 3965 more\n") || !strings.Contains(text, "  4000 skip-subnets") || !strings.Contains(text, "    - and 3990 more\n") {
+		t.Errorf("%d lines", strings.Count(text, "\n"))
+	}
+	if len(s.Chains[0].Rules) != len(many) {
+		t.Error("programs get them all")
+	}
+}

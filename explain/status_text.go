@@ -205,7 +205,14 @@ func (sc Screen) chain(b *strings.Builder, c *Chain) {
 		const least = 4
 		width[1] = min(width[1], max(rest, least))
 	}
-	for _, r := range rows {
+	const most, head, tail = 40, 30, 5 // a list that iptables holds may take thousands of rules
+	for i, r := range rows {
+		if n := len(rows); n > most && i >= head && i < n-tail {
+			if i == head {
+				fmt.Fprintf(b, "    … %d more\n", n-head-tail)
+			}
+			continue
+		}
 		line := fmt.Sprintf("%-*s  %-*s  %-*s  %*s", width[0], r[0], width[1], cut(r[1], width[1]), width[2], r[2], width[3], r[3])
 		b.WriteString(strings.TrimRight(line, " "))
 		b.WriteByte('\n')
@@ -222,8 +229,8 @@ func (sc Screen) other(b *strings.Builder, o *Other) {
 		can = sc.paint(yellow, can)
 	}
 	sc.hang(b, "  ", plan.Printable(fmt.Sprintf("%s (%s %s, priority %d), %s: ", o.Chain, o.Kind, o.Hook, o.Priority, o.Order))+can)
-	for i := range o.Rules {
-		sc.hang(b, "    - ", plan.Printable(o.Rules[i].text()))
+	for _, line := range o.lines() {
+		sc.hang(b, "    - ", plan.Printable(line))
 	}
 }
 

@@ -1,6 +1,7 @@
 package nftables
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -87,7 +88,11 @@ func FuzzDecodeRule(f *testing.F) {
 		f.Add(r)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		_, r, err := decodeRule(body, unix.NFPROTO_INET, sets)
+		_, other, err := decodeOther(body, unix.NFPROTO_INET, sets)
+		_, r, ourErr := decodeRule(body, unix.NFPROTO_INET, sets)
+		if err = cmp.Or(ourErr, err); err == nil && other == nil && r.Verdict.Kind == plan.Redirect && r.NotUnderstood == "" {
+			t.Errorf("a redirect counts as one that decides nothing: %+v", r)
+		}
 		if err != nil || r.NotUnderstood != "" || r.Jump != "" || r.Other != "" {
 			return
 		}

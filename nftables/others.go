@@ -14,24 +14,34 @@ import (
 	"shunt/plan"
 )
 
-// How much of others' tables is read at most: enough for what people write by
-// hand, and for what runs in a pod beside a proxy.
+// How much of others' tables is read at most, of all together: enough for what people
+// write by hand, and for what runs in a pod beside a proxy.
 const (
-	maxOtherChains = 10000
+	maxOtherChains = 10000 // of any kind
+	maxOnTheWay    = 100   // base chains that connections pass
 	maxOtherSets   = 1000
+	maxOtherRules  = 5000
+	maxOtherRanges = 2 * maxRanges // in sets
 )
+
+// othersLeft is how much more of others' tables is read.
+type othersLeft struct{ rules, ranges int }
 
 // Others returns the base chains of other tables that a pod's connections pass: at
 // prerouting and input, output and postrouting, in the order in which they are
 // passed. Jumps of iptables-nft's base chains to chains of ours are left out, and
-// so is what translates source addresses.
-func (b *Backend) Others(ctx context.Context) (out []apply.BaseChain, err error) {
+// so is what translates source addresses. Unread says why there are none, where
+// there are too many.
+func (b *Backend) Others(ctx context.Context) (out []apply.BaseChain, unread string, err error) {
 	_, err = b.sock.consistent(ctx, func(ctx context.Context) (err error) {
 		out, err = b.sock.others(ctx)
 		return err
 	})
+	if large, ok := errors.AsType[*tooLarge](err); ok {
+		return nil, "the tables of others: " + large.what, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("look for other tables' base chains: %w", err)
+		return nil, "", fmt.Errorf("look for other tables' base chains: %w", err)
 	}
 	sort.SliceStable(out, func(i, j int) bool {
 		if a, b := hookNumber(out[i]), hookNumber(out[j]); a != b {
@@ -39,7 +49,7 @@ func (b *Backend) Others(ctx context.Context) (out []apply.BaseChain, err error)
 		}
 		return out[i].Priority < out[j].Priority
 	})
-	return out, nil
+	return out, "", nil
 }
 
 // hookNumber orders hooks as packets pass them (enum nf_inet_hooks).
@@ -53,10 +63,11 @@ func (s *socket) others(ctx context.Context) ([]apply.BaseChain, error) {
 		return nil, err
 	}
 	var out []apply.BaseChain
+	left := othersLeft{maxOtherRules, maxOtherRanges}
 	for i := range tables {
 		t := &tables[i]
 		unread := ""
-		if err := s.otherContent(ctx, t); err != nil {
+		if err := s.otherContent(ctx, t, &left); err != nil {
 			large, ok := errors.AsType[*tooLarge](err)
 			if !ok {
 				return nil, err
@@ -86,7 +97,7 @@ func (s *socket) others(ctx context.Context) ([]apply.BaseChain, error) {
 func (s *socket) otherTables(ctx context.Context) ([]liveTable, error) {
 	ours := ourTables()
 	var tables []liveTable
-	chains := 0
+	chains, onTheWay := 0, 0
 	err := s.dump(ctx, unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(family byte, body []byte) error {
 		name, c, err := decodeChain(body)
 		id := tableID{family, name}
@@ -95,6 +106,11 @@ func (s *socket) otherTables(ctx context.Context) ([]liveTable, error) {
 		}
 		if chains++; chains > maxOtherChains {
 			return moreThan(maxOtherChains, "chains")
+		}
+		if c.onTheWay() {
+			if onTheWay++; onTheWay > maxOnTheWay {
+				return moreThan(maxOnTheWay, "base chains")
+			}
 		}
 		i := slices.IndexFunc(tables, func(t liveTable) bool { return t.tableID == id })
 		if i < 0 {
@@ -125,7 +141,7 @@ func (c liveChain) leadsToOurs() bool {
 }
 
 // otherContent reads a table's sets and the rules that may decide.
-func (s *socket) otherContent(ctx context.Context, t *liveTable) error {
+func (s *socket) otherContent(ctx context.Context, t *liveTable, left *othersLeft) error {
 	err := s.sets(ctx, t, maxOtherSets, func(body []byte) (liveSet, error) {
 		set, flags, err := decodeAnySet(body)
 		if flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL) != 0 {
@@ -138,14 +154,16 @@ func (s *socket) otherContent(ctx context.Context, t *liveTable) error {
 		if err == nil {
 			err = s.elements(ctx, t.tableID, &t.sets[i])
 		}
+		if left.ranges -= len(t.sets[i].elems); left.ranges < 0 && err == nil {
+			err = moreThan(maxOtherRanges, "ranges in sets")
+		}
 	}
 	if err != nil {
 		return err
 	}
-	n := 0
 	err = s.dump(ctx, unix.NFT_MSG_GETRULE, t.family, appendString(nil, unix.NFTA_RULE_TABLE, t.name), func(_ byte, body []byte) error {
-		if n++; n > maxRules {
-			return moreThan(maxRules, "rules")
+		if left.rules--; left.rules < 0 {
+			return moreThan(maxOtherRules, "rules")
 		}
 		chain, rule, err := decodeOther(body, t.family, t.sets)
 		if c := t.chain(chain); err == nil && c != nil && rule != nil {

@@ -12,9 +12,9 @@ import (
 // describe writes what others have, a line a chain and a line a rule.
 func describe(t *testing.T, b *Backend) string {
 	t.Helper()
-	found, err := b.Others(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	found, unread, err := b.Others(t.Context())
+	if err != nil || unread != "" {
+		t.Fatal(unread, err)
 	}
 	var out strings.Builder
 	for _, c := range found {
@@ -102,10 +102,19 @@ func TestOthersThatAreTooLargeAreNamed(t *testing.T) {
 	t.Parallel()
 	netnstest.Tool(t, "nft")
 	within(t, func(ns *netnstest.NS, b *Backend) {
-		ns.Exec(t, "table ip big { chain in { type filter hook input priority 0;\n"+strings.Repeat("tcp dport 1 drop\n", maxRules+1)+"}; }\n", "nft", "-f", "-")
-		const want = "ip big in: filter input 0, after shunt's rules; unread: more than 1000 rules\n"
+		ns.Exec(t, "table ip big { chain in { type filter hook input priority 0;\n"+strings.Repeat("tcp dport 1 drop\n", maxOtherRules+1)+"}; }\n", "nft", "-f", "-")
+		const want = "ip big in: filter input 0, after shunt's rules; unread: more than 5000 rules\n"
 		if got := describe(t, b); got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+		var many strings.Builder
+		for i := range maxOnTheWay {
+			fmt.Fprintf(&many, "table ip many { chain c%d { type filter hook input priority %d; }; }\n", i, i)
+		}
+		ns.Exec(t, many.String(), "nft", "-f", "-")
+		found, unread, err := b.Others(t.Context())
+		if err != nil || len(found) > 0 || unread != "the tables of others: more than 100 base chains" {
+			t.Errorf("%d chains, unread %q, %v", len(found), unread, err)
 		}
 	})
 }

@@ -30,11 +30,15 @@ func (r *Rules) Live(ctx context.Context) (found apply.Found, err error) {
 			found.Held = append(found.Held, h)
 		}
 		if b.nft != nil {
-			if found.Others, err = b.nft.Others(ctx); err != nil {
+			unread := ""
+			if found.Others, unread, err = b.nft.Others(ctx); err != nil {
 				return false, err
 			}
+			if unread != "" {
+				found.Unread = append(found.Unread, unread)
+			}
 		}
-		found.Unread = unreadTables()
+		found.Unread = append(found.Unread, unreadTables()...)
 		found.IPv6, err = netns.HasGlobalIPv6()
 		return false, err
 	})

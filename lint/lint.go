@@ -106,7 +106,7 @@ type Finding struct {
 // Check returns what is wrong in a set of manifests under a release of
 // Linkerd, in the order of the files and their lines, and how many findings
 // were left out because they are silenced: by ignores, by an annotation
-// shunt/lint-ignore, or by a comment.
+// shunt/lint-ignore, or by a comment. It sets s.NeedTokens by the release.
 func Check(s *manifest.Set, r Release, ignores ...Ignore) (findings []*Finding, silenced int) {
 	l := newLinter(s, r)
 	l.check()

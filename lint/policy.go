@@ -7,6 +7,7 @@ import (
 
 	"shunt/config"
 	"shunt/manifest"
+	"shunt/pods"
 )
 
 // network looks at the NetworkPolicies about a meshed workload: meshed clients
@@ -89,10 +90,10 @@ func (l *linter) throughProxy(w *workload, r *manifest.Rule) config.PortSet {
 }
 
 // clients looks for a meshed client that a rule lets in to a workload, and no
-// rule to its proxy. Without
-// one in the files, the severity says whether there may be any: none if the
-// rule's peers are in the files and have no proxy. A rule that names no labels
-// lets in everybody of a namespace, so that none of them need be a client.
+// rule to its proxy. Without one in the files, the severity says whether there
+// may be any: none if the rule's peers are in the files and have no proxy. A rule
+// that names no labels lets in everybody of a namespace, so that none of them
+// need be a client.
 func (l *linter) clients(p *manifest.Object, r *manifest.Rule, admitting []admission) (client *manifest.Object, severity Severity) {
 	fine := false // there are peers, without a proxy or admitted
 	for c := range l.peers(p, r) {
@@ -137,7 +138,9 @@ func (l *linter) egressPolicies(w *workload, policies []*manifest.Object) {
 	if len(limiting) == 0 {
 		return
 	}
-	l.controlPlane(w, limiting)
+	if w.Pod.Labels[pods.ControlPlaneComponent].Value == "" {
+		l.controlPlane(w, limiting)
+	}
 	for _, p := range limiting {
 		for i, r := range p.Policy.Egress {
 			if key := (ruleKey{p, "egress", i}); !l.reported[key] && !r.Addresses() && r.Key != "" {

@@ -136,6 +136,7 @@ func TestPoliciesAboutWhatGoesOut(t *testing.T) {
 		{"a port that the server does not have", policy(control+", {"+toDB+"ports: [{port: 5432}]}") + db, ""},
 		{"a server without a proxy", policy(control+", {"+toDB+"ports: [{port: 3306}]}") + strings.Replace(db, "enabled", "disabled", 1), ""},
 		{"a server that is skipped", policy(control+", {"+toDB+"ports: [{port: 3306}]}") + strings.Replace(db, "enabled", "enabled, config.linkerd.io/skip-inbound-ports: '3306'", 1), ""},
+		{"the control plane itself", "kind: NetworkPolicy\nmetadata: {name: p, namespace: linkerd}\nspec: {podSelector: {}, egress: [{to: [{podSelector: {}}]}]}\n---\nkind: Pod\nmetadata: {name: i, namespace: linkerd, labels: {linkerd.io/control-plane-component: identity}}\nspec: {containers: [{name: linkerd-proxy}]}\n", ""},
 		{"a client without a proxy", strings.Replace(policy(""), "enabled", "disabled", 1), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

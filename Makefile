@@ -86,8 +86,12 @@ conformance: ## run the scenarios against the kernel, list them, and count what 
 conformance-long: ## the same for long: 100,000 applies under traffic, tens of thousands of random connections
 	cd conformance && SHUNT_CONFORMANCE=long go test -count=1 -timeout 60m
 
-e2e: image ## judge image, chart and agent by a real Kubernetes: its own, or that of KUBECONFIG (E2E: where it is built, once)
-	scripts/e2e.sh bin/image "$(REGISTRY)" "$(VERSION)"
+# The platform of this machine, as in PLATFORMS.
+HOST := linux-$(shell go env GOARCH)
+
+e2e: bin/$(HOST) ## judge image, chart and agent by a real Kubernetes: its own, or that of KUBECONFIG (E2E: where it is built, once; RUN: some stories; CONTAINERD=: the distribution's)
+	go run ./image/mkimage -out bin/e2e -registry "$(REGISTRY)" -version "$(VERSION)" bin/$(HOST)
+	scripts/e2e.sh bin/e2e "$(REGISTRY)" "$(VERSION)"
 
 bench: build ## measure CPU time and size against the bare tools, as ratios (root)
 	go run ./bench $(BENCH)

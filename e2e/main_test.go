@@ -111,7 +111,7 @@ func (c cluster) prepare() {
 // install installs the chart and waits until the node is chained.
 func (c cluster) install(flags ...string) {
 	c.Helper()
-	c.helm(append(release("install", ".."), flags...)...)
+	c.helm(append(append(release("upgrade", ".."), "--install"), flags...)...)
 	c.chained()
 }
 

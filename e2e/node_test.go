@@ -20,13 +20,10 @@ const (
 func TestTheLifeOfANode(t *testing.T) {
 	c := setUp(t)
 	c.prepare()
-	file := primary(t)
+	var file string
 	var original []byte
-	if file != "" {
-		var err error
-		if original, err = os.ReadFile(file); err != nil {
-			t.Fatal(err)
-		}
+	if os.Getenv(envNetDir) != "" {
+		file, original = c.machine().primary()
 	}
 	c.story("pods that run before the plugin is there keep running", func(c cluster) {
 		c.start(podsNamespace, pod{name: "client"}, pod{name: "early"})
@@ -42,6 +39,7 @@ func TestTheLifeOfANode(t *testing.T) {
 		c.answers(podsNamespace, "client", "meshed", skippedPort, "app")
 		c.answers(podsNamespace, "meshed", "early", plainPort, "proxy outbound")
 		c.answers(podsNamespace, "meshed", "early", skippedPort, "app")
+		c.proxyLeaves("meshed", "early")
 	})
 	c.story("linkerd.io/skip-ports bypasses the proxy both ways", func(c cluster) {
 		c.start(podsNamespace, pod{name: "skips", proxy: true, annotations: map[string]string{skipPorts: skippedPort}})
@@ -72,30 +70,29 @@ func TestTheLifeOfANode(t *testing.T) {
 		c.chained()
 	})
 	c.story("a primary plugin that rewrites its file does not lose the chain", func(c cluster) {
-		c.machine()
-		c.rewrite(file, original)
+		c.machine().rewrite(file, original)
 		c.chained()
 		c.start(podsNamespace, pod{name: "rewritten", proxy: true})
 		c.answers(podsNamespace, "client", "rewritten", plainPort, "proxy inbound")
 	})
 	c.story("a primary plugin that takes another file and network is followed, and back", func(c cluster) {
-		c.machine()
+		m := c.machine()
 		other := filepath.Join(filepath.Dir(file), "05-other.conflist")
 		change := strings.NewReplacer(`"k8se2e"`, `"other"`, "cni0", "cni1", "10.244.0.0", "10.244.1.0")
-		c.rewrite(other, []byte(change.Replace(string(original))))
-		c.remove(file)
+		m.rewrite(other, []byte(change.Replace(string(original))))
+		m.remove(file)
 		c.chained()
 		c.start(podsNamespace, pod{name: "followed", proxy: true})
 		c.answers(podsNamespace, "client", "followed", plainPort, "proxy inbound")
-		c.rewrite(file, original)
-		c.remove(other)
+		m.rewrite(file, original)
+		m.remove(other)
 		c.chained()
 		c.start(podsNamespace, pod{name: "followed-back", proxy: true})
 		c.answers(podsNamespace, "client", "followed-back", plainPort, "proxy inbound")
 		c.kubectl("-n", podsNamespace, "delete", "pod", "followed", "--wait", "--timeout=60s")
 	})
 	c.story("a primary plugin's file that is cut off is waited for, by an agent that goes on", func(c cluster) {
-		c.machine()
+		m := c.machine()
 		before := c.agents()
 		if err := os.WriteFile(file, original[:len(original)/2], 0o644); err != nil {
 			c.Fatal(err)
@@ -107,7 +104,7 @@ func TestTheLifeOfANode(t *testing.T) {
 			}
 			return nil
 		})
-		c.rewrite(file, original)
+		m.rewrite(file, original)
 		c.chained()
 		c.start(podsNamespace, pod{name: "whole-again", proxy: true})
 		c.answers(podsNamespace, "client", "whole-again", plainPort, "proxy inbound")
@@ -136,6 +133,18 @@ spec:
 		if got := c.kubectl("-n", podsNamespace, "logs", "job/once", "-c", "app"); got != "proxy outbound" {
 			c.Errorf("%q answered the job", got)
 		}
+	})
+	c.story("a pod with users of its own (hostUsers: false) is like any other", func(c cluster) {
+		if os.Getenv(envNetDir) != "" && os.Getenv("RUNC") == "" {
+			c.Skip("needs runc 1.2 and containerd 2: RUNC=v1.3.0")
+		}
+		c.start(podsNamespace, pod{name: "users", proxy: true, spec: "hostUsers: false"})
+		if text := c.kubectl("-n", podsNamespace, "exec", "users", "-c", "app", "--", "cat", "/proc/self/uid_map"); strings.Contains(text, "4294967295") {
+			c.Errorf("its users are the node's: %s", text)
+		}
+		c.answers(podsNamespace, "client", "users", plainPort, "proxy inbound")
+		c.answers(podsNamespace, "users", "early", plainPort, "proxy outbound")
+		c.proxyLeaves("users", "early")
 	})
 	c.story("a pod in the node's own network leaves the node's rules alone", func(c cluster) {
 		m := c.machine()
@@ -184,20 +193,6 @@ spec:
 	})
 }
 
-// primary is the primary plugin's file, or "" where the node's folder is not
-// here, as with a cluster that was there before.
-func primary(t *testing.T) string {
-	dir := os.Getenv(envNetDir)
-	if dir == "" {
-		return ""
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.conflist"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("the node's folder %s has no conflist: %v", dir, err)
-	}
-	return files[0]
-}
-
 // agents are the agents' pods, and how often each was restarted.
 func (c cluster) agents() string {
 	c.Helper()
@@ -213,23 +208,4 @@ func (c cluster) unmeshed(name string) error {
 		return fmt.Errorf("%q answers", got)
 	}
 	return nil
-}
-
-func (c cluster) remove(path string) {
-	c.Helper()
-	if err := os.Remove(path); err != nil {
-		c.Fatal(err)
-	}
-}
-
-// rewrite writes a file anew, as its owner does, with a rename.
-func (c cluster) rewrite(path string, content []byte) {
-	c.Helper()
-	temporary := path + ".tmp"
-	if err := os.WriteFile(temporary, content, 0o644); err != nil {
-		c.Fatal(err)
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		c.Fatal(err)
-	}
 }

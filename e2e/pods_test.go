@@ -92,7 +92,21 @@ func (c cluster) address(namespace, name string) string {
 // answer is who answers a connection from one pod's application to another.
 func (c cluster) answer(namespace, from, to, port string) string {
 	c.Helper()
-	return c.kubectl("-n", namespace, "exec", from, "-c", "app", "--", "timeout", "5", "wget", "-qO-", "http://"+c.address(namespace, to)+":"+port+"/")
+	return c.answerTo(namespace, from, "app", to, port)
+}
+
+func (c cluster) answerTo(namespace, from, container, to, port string) string {
+	c.Helper()
+	return c.kubectl("-n", namespace, "exec", from, "-c", container, "--", "timeout", "5", "wget", "-qO-", "http://"+c.address(namespace, to)+":"+port+"/")
+}
+
+// proxyLeaves fails the test unless the proxy's own connections go where they
+// are going.
+func (c cluster) proxyLeaves(from, to string) {
+	c.Helper()
+	if got := c.answerTo(podsNamespace, from, "linkerd-proxy", to, plainPort); got != "app" {
+		c.Errorf("from the proxy of %s to %s: %q answered", from, to, got)
+	}
 }
 
 // answers fails the test unless a connection is answered as it should be.

@@ -45,6 +45,23 @@ func TestFindingsAreSilencedForAReason(t *testing.T) {
 	}
 }
 
+// An object with several templates is silenced by its name, or one of them by
+// its path.
+func TestAnObjectIsSilencedWithAllItsParts(t *testing.T) {
+	t.Parallel()
+	const text = "apiVersion: e/v1\nkind: Elasticsearch\nmetadata: {name: a}\nspec: {nodeSets: [" +
+		"{podTemplate: {metadata: {annotations: {linkerd.io/injct: b}}}}, {podTemplate: {metadata: {annotations: {linkerd.io/injct: b}}}}]}\n"
+	for object, want := range map[string]int{"Elasticsearch a": 2, "Elasticsearch a (nodeSets[1].podTemplate)": 1, "Elasticsearch b": 0} {
+		s := &manifest.Set{}
+		if err := s.Read("f", strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+		if _, silenced := Check(s, release(t, "2.20"), Ignore{Rule: misspeltAnnotation, Reason: "why", Objects: []string{object}}); silenced != want {
+			t.Errorf("%s: %d silenced, want %d", object, silenced, want)
+		}
+	}
+}
+
 func TestIgnoreFiles(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

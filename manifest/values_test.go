@@ -86,3 +86,21 @@ func TestInvalidValuesOfAChart(t *testing.T) {
 		}
 	}
 }
+
+// To YAML, what a template has in place of a value is a mapping: such a document
+// was not rendered, and is not an object that somebody got wrong.
+func TestTemplatesThatAreValidYAML(t *testing.T) {
+	t.Parallel()
+	for text, foreign := range map[string]bool{
+		"kind: Service\nmetadata: {name: a}\nspec:\n  selector:\n    cell: {{cell}}\n":        true,
+		"kind: Pod\nmetadata:\n  annotations:\n    a: {{ b }}\n":                              true,
+		"kind: Pod\nmetadata:\n  annotations:\n    a: {b: c}\n":                               false,
+		"kind: Pod\nmetadata:\n  annotations:\n    a: {b: c}\n    x: \"{{workflow.name}}\"\n": false,
+	} {
+		s := &Set{}
+		_ = s.Read("f", strings.NewReader(text))
+		if len(s.Broken) != 1 || s.Broken[0].Foreign != foreign {
+			t.Errorf("%q: %+v", text, s.Broken)
+		}
+	}
+}

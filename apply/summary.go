@@ -70,8 +70,8 @@ func (c Comparison) differing(live, want State) (out []string) {
 		}
 		extra, missing := without(a, b), without(b, a)
 		say := func(r Rule, how string) {
-			name := r.Name
-			if name == "" {
+			name := r.Title()
+			if r.Name == "" {
 				name = strconv.Quote(c.line(r))
 			}
 			out = append(out, fmt.Sprintf("%s %s (%s)", name, how, place))
@@ -86,7 +86,11 @@ func (c Comparison) differing(live, want State) (out []string) {
 			say(r, "changed")
 		}
 		for _, r := range extra {
-			say(r, "extra")
+			if r.Foreign() {
+				say(r, "not shunt's")
+			} else {
+				say(r, "extra")
+			}
 		}
 		if len(missing)+len(extra) == 0 {
 			for i := range a {

@@ -28,7 +28,7 @@ func Live(q *Question, found *apply.Found, interfaces []Interface) *Explanation 
 			r := sec.Rules[i]
 			if decision.Index < 0 || decision.Verdict.Kind != plan.Redirect && r.Verdict.Kind == plan.Redirect {
 				decision, other = plan.Decision{Index: i, Rule: r.Rule, Verdict: r.Verdict}, r.Other
-				e.Why = fmt.Sprintf("rule %d of %s: %s", i+1, name, r.Name)
+				e.Why = fmt.Sprintf("rule %d of %s: %s", i+1, name, r.Title())
 			}
 		}
 	}
@@ -58,9 +58,10 @@ func liveChain(name string, rules []apply.Rule, decides int) Chain {
 	c := Chain{name, make([]Rule, len(rules))}
 	for i, r := range rules {
 		c.Rules[i] = explained(r.Rule, i, i == decides)
+		c.Rules[i].Name = r.Title()
 		switch {
 		case r.NotUnderstood != "":
-			c.Rules[i].Match = "not understood: " + r.NotUnderstood
+			c.Rules[i].Match, c.Rules[i].Verdict = "not understood: "+r.NotUnderstood, plan.VerdictView{Action: "unknown"}
 		case r.Jump != "":
 			c.Rules[i].Verdict = plan.VerdictView{Action: "jump"}
 		case r.Other != "":

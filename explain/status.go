@@ -187,7 +187,7 @@ func clues(state apply.State) (all []string) {
 				say("rule %d is none of shunt's: %s", n+1, r.NotUnderstood)
 			case r.Other != "":
 				say("rule %d is none of shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Other)
-			case stamped && (r.Name == "" || strings.Contains(r.Name, "/")): // see iptables' nameOf
+			case stamped && r.Foreign():
 				say("rule %d is none of shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Verdict)
 			}
 		}

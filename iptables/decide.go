@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"shunt/apply"
 	"shunt/plan"
 )
 
@@ -101,7 +102,7 @@ func (c *chain) append(t []byte, command, name string) []byte {
 		if c.specs != nil {
 			t = append(t, c.specs[i]...)
 		} else {
-			t = appendSpec(t, r, stamped(commentOf(r.Name), r.Stamp))
+			t = appendSpec(t, r, stamped(apply.Comment(r.Name), r.Stamp))
 		}
 		t = append(t, '\n')
 	}

@@ -8,7 +8,7 @@ import (
 	"shunt/plan"
 )
 
-func lineOf(r apply.Rule) string { return string(appendSpec(nil, r, commentOf(r.Name))) }
+func lineOf(r apply.Rule) string { return string(appendSpec(nil, r, apply.Comment(r.Name))) }
 
 // appendSpec appends a rule in the order in which iptables-save prints it.
 func appendSpec(b []byte, r apply.Rule, comment string) []byte {

@@ -83,7 +83,7 @@ func (p *ruleParser) option(name string) bool {
 		p.value(name, func(v string) bool {
 			first := p.rule.Name == ""
 			if first {
-				p.rule.Name, p.rule.Stamp = nameOf(v)
+				p.rule.Name, p.rule.Stamp = apply.ParseComment(v)
 			}
 			return first
 		})

@@ -111,28 +111,6 @@ func TestParseRuleKeepsWhatItDoesNotUnderstand(t *testing.T) {
 	}
 }
 
-func TestNamesOfCommentsAreOneToOne(t *testing.T) {
-	t.Parallel()
-	for comment, name := range map[string]string{
-		"shunt/loopback":             "loopback",
-		"proxy-init/ignore-loopback": "proxy-init/ignore-loopback",
-		"loopback":                   "/loopback",
-		"":                           "/",
-		"/":                          "//",
-		"/loopback":                  "//loopback",
-		"shunt/":                     "shunt/",
-		"shunt/a/b":                  "shunt/a/b",
-		"shunt/ x":                   "shunt/ x",
-	} {
-		if got, _ := nameOf(comment); got != name {
-			t.Errorf("%q is named %q, want %q", comment, got, name)
-		}
-		if got := commentOf(name); got != comment {
-			t.Errorf("%q has the comment %q, want %q", name, got, comment)
-		}
-	}
-}
-
 // everyPlannedRule returns all rules that some plan of the tests has in IPv4.
 func everyPlannedRule() (rules []apply.Rule) {
 	for _, p := range []plan.Plan{standard(), everything()} {

@@ -93,7 +93,7 @@ func (c *chain) add(rules []plan.Rule, fam plan.Family) {
 func (c *chain) stamp(s apply.Stamp) {
 	if n := len(c.rules); n > 0 {
 		last := &c.rules[n-1]
-		_, last.Stamp = nameOf(stamped(commentOf(last.Name), s))
+		_, last.Stamp = apply.ParseComment(stamped(apply.Comment(last.Name), s))
 	}
 }
 

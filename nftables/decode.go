@@ -84,9 +84,8 @@ func (d *decoder) decode(body []byte) (chain string, err error) {
 				return chain, err
 			}
 		case unix.NFTA_RULE_USERDATA:
-			if text, ours := strings.CutPrefix(udata(a.data, udataRuleComment), commentPrefix); ours {
-				name, stamp, _ := strings.Cut(text, " ")
-				d.rule.Name, d.rule.Stamp = name, apply.ParseStamp(stamp)
+			if comment := udata(a.data, udataRuleComment); comment != "" {
+				d.rule.Name, d.rule.Stamp = apply.ParseComment(comment)
 			}
 		}
 	}

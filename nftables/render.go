@@ -54,7 +54,7 @@ func Line(r apply.Rule) string {
 		b = appendVerdict(b, r.Verdict)
 	}
 	if r.Name != "" {
-		b = fmt.Appendf(b, " comment %q", commentPrefix+r.Name)
+		b = fmt.Appendf(b, " comment %q", apply.Comment(r.Name))
 	}
 	return string(b)
 }
@@ -63,9 +63,9 @@ func Line(r apply.Rule) string {
 // rule.
 func ruleComment(name, stamp string, last bool) string {
 	if last && stamp != "" {
-		return commentPrefix + name + " " + stamp
+		return apply.Mark + name + " " + stamp
 	}
-	return commentPrefix + name
+	return apply.Mark + name
 }
 
 // appendRule writes a rule of ours whole.

@@ -17,7 +17,6 @@ const (
 	spareName     = "shunt-spare"
 	inboundChain  = "inbound"
 	outboundChain = "outbound"
-	commentPrefix = "shunt/"
 )
 
 // tableID names a table: in nftables each family has its own names.
@@ -67,7 +66,7 @@ func setComment(name string) string {
 	for _, suffix := range familySuffixes() {
 		name = strings.TrimSuffix(name, suffix)
 	}
-	return commentPrefix + name
+	return apply.Mark + name
 }
 
 // familySuffixes returns how the names of a list's two sets of addresses end.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -51,6 +52,52 @@ func transcript(t *testing.T, path, netns string) {
 		return
 	}
 	t.Errorf("stale: go test ./cmd/shunt -run TestDocs -update\n%s", diff.Diff(path, have, "now", []byte(want)))
+}
+
+// README's picture is what explain draws.
+func TestDocsPicture(t *testing.T) {
+	t.Parallel()
+	const path = "../../docs/way.svg"
+	_, want, errs := invoke("", "explain", "outbound", "--uid", "1000", "--to", "10.96.40.12:8080", "-f", "../../docs/examples/mysql-client.yaml", "-o", "svg")
+	have, err := os.ReadFile(path)
+	switch {
+	case *update:
+		if err := os.WriteFile(path, []byte(want), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	case err != nil || string(have) != want:
+		t.Errorf("stale: make docs (%v)\n%s", err, errs)
+	}
+}
+
+// A reader finds each page from the index in one step, and no link leads nowhere.
+func TestDocsIndex(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)[^):]*\)`)
+	indexed := map[string]bool{"README.md": true}
+	for _, page := range append(pages, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+			if page == "../../docs/README.md" {
+				indexed[m[1]] = true
+			}
+		}
+	}
+	for _, page := range pages {
+		if !indexed[filepath.Base(page)] {
+			t.Errorf("docs/README.md does not lead to %s", filepath.Base(page))
+		}
+	}
 }
 
 // transcribe replaces what stands below each command in a console block.

@@ -175,9 +175,10 @@ func onlyStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 func (w *podWatch) followNamespaces(ctx context.Context, k *kube) {
 	lw := listWatch(k, k.core, "namespaces", "", "", fields.Everything(), func() *corev1.NamespaceList { return &corev1.NamespaceList{} })
 	inform(ctx, w.namespaces, lw, &corev1.Namespace{}, handler[*corev1.Namespace]{
-		strip: relevantOf,
-		is:    func(n *corev1.Namespace) { w.change(func() { w.annotations[n.Name] = n.Annotations }) },
-		gone:  func(n *corev1.Namespace) { w.change(func() { delete(w.annotations, n.Name) }) },
+		strip:  relevantOf,
+		is:     func(n *corev1.Namespace) { w.change(func() { w.annotations[n.Name] = n.Annotations }) },
+		gone:   func(n *corev1.Namespace) { w.change(func() { delete(w.annotations, n.Name) }) },
+		synced: func() { w.change(func() { w.known.namespaces = true }) },
 	})
 }
 

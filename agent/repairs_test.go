@@ -115,6 +115,25 @@ func TestAPodWithoutRulesThatItsValidatorBlocksIsRepairedAndRuns(t *testing.T) {
 	}
 }
 
+// Repairs once waited for all of the time that they give the namespaces, because
+// nobody said that these had been listed.
+func TestARepairWaitsForTheListOfNamespacesAndNoLonger(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.objects["namespaces"] = []any{someNamespace("shop", nil)}
+	w, _ := watchPods(t, a)
+	done := make(chan bool)
+	go func() {
+		w.waitForNamespaces(t.Context())
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		done <- w.known.namespaces
+	}()
+	if !<-done {
+		t.Error("the namespaces were listed, and it waited until its time was over")
+	}
+}
+
 func TestARunningPodWithoutRulesIsReportedOrEvicted(t *testing.T) {
 	t.Parallel()
 	top := netnstest.NewTopology(t)

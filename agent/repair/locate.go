@@ -27,15 +27,7 @@ type Locator struct {
 	Proc string
 
 	mu   sync.Mutex
-	seen map[string]namespace // by path
-}
-
-// namespace is what was seen of a namespace's file. A path together with an inode
-// names one for good: a runtime gives each sandbox a new path, and the kernel an
-// inode that is free.
-type namespace struct {
-	dev, ino  uint64
-	addresses []netip.Addr
+	seen map[string][]netip.Addr // addresses, by path: a runtime gives each sandbox a new one
 }
 
 // Place is where a pod's namespace was found.
@@ -73,6 +65,10 @@ func (l *Locator) Find(uid string, ips []netip.Addr) (*netns.NS, Place, error) {
 		return nil, Place{}, err
 	}
 	ns, place, err := l.only(paths, ips)
+	if errors.Is(err, ErrNotFound) {
+		l.seen = nil // a path may be another namespace's by now
+		ns, place, err = l.only(paths, ips)
+	}
 	if !errors.Is(err, ErrNotFound) || l.Proc == "" {
 		return ns, place, err
 	}
@@ -88,7 +84,7 @@ func (l *Locator) paths() ([]string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look for network namespaces: %w", err)
 	}
-	paths, seen := make([]string, 0, len(entries)), make(map[string]namespace, len(entries))
+	paths, seen := make([]string, 0, len(entries)), make(map[string][]netip.Addr, len(entries))
 	for _, e := range entries {
 		path := filepath.Join(l.Folder, e.Name())
 		paths = append(paths, path)
@@ -133,16 +129,15 @@ func (l *Locator) only(paths []string, ips []netip.Addr) (found *netns.NS, at Pl
 // they were last read. They are read again as long as there are none or only some
 // of these: a network plugin may be at work.
 func (l *Locator) mayHave(path string, ips []netip.Addr) bool {
-	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil {
-		return false
+	addresses := l.seen[path]
+	if len(addresses) == 0 || some(addresses, ips) {
+		addresses = addressesOf(path)
+		if l.seen == nil {
+			l.seen = map[string][]netip.Addr{}
+		}
+		l.seen[path] = addresses
 	}
-	known, ok := l.seen[path]
-	if !ok || known.dev != st.Dev || known.ino != st.Ino || len(known.addresses) == 0 || some(known.addresses, ips) {
-		known = namespace{dev: st.Dev, ino: st.Ino, addresses: addressesOf(path)}
-		l.seen[path] = known
-	}
-	return all(known.addresses, ips)
+	return all(addresses, ips)
 }
 
 // look opens a namespace and makes sure that it is a pod's and has the addresses

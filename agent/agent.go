@@ -58,6 +58,7 @@ type agent struct {
 	events *events // nil until the node's name is known
 	node   string
 	last   said
+	loaded loaded
 }
 
 // Run installs and watches until the context ends, and then decides whether

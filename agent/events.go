@@ -22,6 +22,7 @@ const (
 	reasonLost      = "ChainLost"
 	reasonFailed    = "InstallFailed"
 	reasonAmbiguous = "TargetAmbiguous"
+	reasonNotLoaded = "PluginNotLoaded"
 )
 
 // event is something that people are told.

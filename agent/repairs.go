@@ -62,7 +62,7 @@ func (a *agent) newRepairer(w *podWatch, e *events) (*repair.Repairer, error) {
 	}
 	return repair.New(repair.Config{
 		Policy: policy, Mode: cfg.Mode, Evict: cfg.Evict, Locator: &repair.Locator{Folder: cfg.Netns, Proc: cfg.Proc},
-		Cluster: cluster{w, e}, Version: a.cfg.Version, Locks: cfg.Locks, Log: a.log, Metrics: a.metrics.registry,
+		Cluster: cluster{w, e}, Version: a.cfg.Version, Locks: cfg.Locks, Log: a.log, Metrics: a.metrics.registry, Unruled: a.notLoaded,
 		NoNftables: func(err error) {
 			e.later(event{regarding: nodeRef(a.cfg.Node), warning: true, reason: reasonNoNftables, action: "Repairing",
 				note: fmt.Sprintf("pods that started without rules are neither repaired nor reported: the agent needs nf_tables in the node's kernel: %v", err)})

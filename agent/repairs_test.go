@@ -159,6 +159,36 @@ func TestARunningPodWithoutRulesIsReportedOrEvicted(t *testing.T) {
 	}
 }
 
+// A runtime that reads no drop-ins, although its version says that it does.
+func TestARuntimeThatDoesNotLoadTheDropinGetsTheChain(t *testing.T) {
+	t.Parallel()
+	top := netnstest.NewTopology(t)
+	a := newAPI(t)
+	a.objects["nodes"] = []any{node("containerd://2.1.4", nil)}
+	a.objects["namespaces"] = []any{someNamespace("shop", nil)}
+	r := start(t, a.config(), repairing(t, func(c *Repair) { c.Mode = repair.Report }, top.Pod, top.Server, top.Client))
+	r.metric(`shunt_agent_chained{mode="dropin"}`, "1")
+	a.watched()
+	later := func(p *corev1.Pod) { now := metav1.NewTime(time.Now().Add(time.Hour)); p.Status.StartTime = &now }
+	early := func(p *corev1.Pod) { now := metav1.Now(); p.Status.StartTime = &now }
+	a.say("pods", "ADDED", somePod("early", "1", addressed(top.Client.IPv4, runs, early)))
+	a.say("pods", "ADDED", somePod("web", "2", addressed(top.Pod.IPv4, runs, later)))
+	eventually(t, "people are told", func() bool { return strings.Contains(a.reasons(), reasonNotLoaded) })
+	r.metric(`shunt_agent_pods{state="unruled_running"}`, "2")
+	r.metric(`shunt_agent_chained{mode="dropin"}`, "1") // one pod may have lost its rules
+	a.say("pods", "ADDED", somePod("db", "3", addressed(top.Server.IPv4, runs, later)))
+	r.metric(`shunt_agent_chained{mode="chain"}`, "1")
+	if n := strings.Count(a.reasons(), reasonNotLoaded); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	if _, err := os.Stat(filepath.Join(r.net, "pods", "50-shunt.conf")); err == nil {
+		t.Error("the drop-in is still there")
+	}
+	if data, _ := os.ReadFile(filepath.Join(r.net, ".shunt-installed")); !strings.Contains(string(data), `"ignoresDropins": "containerd://2.1.4"`) {
+		t.Errorf("the next agent would not know:\n%s", data)
+	}
+}
+
 func TestARepairDoesNotNeedEvents(t *testing.T) {
 	t.Parallel()
 	top := netnstest.NewTopology(t)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"shunt/agent/install"
 )
@@ -40,6 +41,7 @@ func (a *agent) report(r install.Report) {
 	a.logStates(r, reason)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.loaded.chained(r, time.Now())
 	if a.events == nil {
 		return
 	}

@@ -32,12 +32,14 @@ func TestDecideMode(t *testing.T) {
 		{"a single plugin's file", Auto, "containerd://2.1.0", Dropin, conf, Chain},
 		{"only inlined plugins", Auto, "containerd://2.1.0", "", inlined, Chain},
 		{"an odd name", Auto, "containerd://2.1.0", "", odd, Chain},
+		{"seen not to load a drop-in", Auto, "containerd://2.2.2", Dropin, list, Chain},
+		{"asked for, although not loaded", Dropin, "containerd://2.2.2", Chain, list, Dropin},
 		{"asked for", Chain, "containerd://2.1.0", Dropin, list, Chain},
 		{"asked for, whatever the runtime", Dropin, "containerd://1.7.0", Chain, list, Dropin},
 		{"asked for where it cannot work", Dropin, "", "", conf, ""},
 		{"asked for where it is not read", Dropin, "", "", inlined, ""},
 	} {
-		got, _, err := decide(c.asked, c.runtime, c.recorded, &c.file)
+		got, _, err := decide(c.asked, c.runtime, "containerd://2.2.2", c.recorded, &c.file)
 		if got != c.want || (err != nil) != (c.want == "") {
 			t.Errorf("%s: %q, %v; want %q", c.name, got, err, c.want)
 		}

@@ -37,6 +37,7 @@ type Installer struct {
 	bin     binary
 	runtime Runtime
 	facts   Facts
+	ignores Runtime // the runtime that was seen not to load drop-ins
 	started int64
 	dropins string               // the folder of the network's drop-ins
 	claimed bool                 // the record says that this agent keeps the node
@@ -58,6 +59,19 @@ func (i *Installer) SetRuntime(r Runtime) bool {
 	changed := i.runtime != r
 	i.runtime = r
 	return changed
+}
+
+// IgnoresDropins says that the container runtime was seen not to load a drop-in,
+// and returns whether that changes the mode: it does in mode auto, for good as long
+// as the node has this version of the runtime. It counts from the next Sync.
+func (i *Installer) IgnoresDropins() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cfg.Mode != Auto || !i.runtime.readsDropins() || i.ignores == i.runtime {
+		return false
+	}
+	i.ignores = i.runtime
+	return true
 }
 
 // Facts says whether plugins on this node can ask an agent about pods.
@@ -173,6 +187,7 @@ func (p *pass) intend() error {
 		return err
 	}
 	next := p.record
+	next.IgnoresDropins = p.ignores
 	next.Version, next.Mode, next.Started, next.Entry = 1, p.Mode, p.started, p.cfg.Entry.JSON
 	next.Binary, next.SHA256 = p.cfg.Entry.Type, want
 	if p.Mode == Dropin {

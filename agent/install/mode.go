@@ -17,10 +17,11 @@ const (
 	Chain Mode = "chain"
 )
 
-// decide returns the mode for this file and runtime, and why. recorded is the
-// mode of the record, "" for none. It is an error to ask for drop-in where
+// decide returns the mode for this file and runtime, and why. ignores is the
+// runtime that was seen not to load drop-ins, and recorded the mode of the record,
+// "" for none. It is an error to ask for drop-in where
 // libcni would not read it.
-func decide(asked Mode, r Runtime, recorded Mode, c *Candidate) (mode Mode, why string, err error) {
+func decide(asked Mode, r, ignores Runtime, recorded Mode, c *Candidate) (mode Mode, why string, err error) {
 	unfit := ""
 	switch {
 	case !c.List:
@@ -37,6 +38,8 @@ func decide(asked Mode, r Runtime, recorded Mode, c *Candidate) (mode Mode, why 
 		return asked, "asked for", nil
 	case unfit != "":
 		return Chain, unfit, nil
+	case r.Known() && r == ignores:
+		return Chain, fmt.Sprintf("%s was seen not to load a drop-in", r), nil
 	case r.readsDropins():
 		return Dropin, fmt.Sprintf("%s reads drop-ins", r), nil
 	case r.Known():

@@ -25,6 +25,9 @@ type record struct {
 	SHA256  string          `json:"sha256"` // of the binary
 	Lists   []listRecord    `json:"lists,omitempty"`
 	Dropins []string        `json:"dropins,omitempty"` // in NETDIR, as network/file
+
+	// IgnoresDropins is the runtime that was seen not to load a drop-in.
+	IgnoresDropins Runtime `json:"ignoresDropins,omitempty"`
 }
 
 // listRecord is a conflist that got the entry.

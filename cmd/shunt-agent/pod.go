@@ -103,7 +103,7 @@ func (r *podRun) run(ctx context.Context, args []string) error {
 		return r.explain(ctx, p, question)
 	}
 	if p.Decision != cni.Meshed {
-		return input("pod %s has no rules to be held against: it is not meshed (%s)", p, p.Decision)
+		return input("pod %s has no rules to be held against: %s", p, p.Decision)
 	}
 	if action == "diff" {
 		return r.diff(ctx, p)

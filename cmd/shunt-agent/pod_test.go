@@ -92,7 +92,7 @@ func TestAPodOfTheNodeWhileTheAPIServerIsAway(t *testing.T) {
 		{"shop/web-0 explain outbound --to 10.0.0.5:3306", 0, "shunt has no live rules for outbound connections", ""},
 		{"shop/web-0 explain outbound --to 10.0.0.5:3306 -o json", 0, `"workload": "pod shop/web-0"`, ""},
 		{"shop/web-0 repair", 2, "", "its application has started, and writing rules resets its connections: --force does it anyway"},
-		{"shop/plain diff", 2, "", "pod shop/plain has no rules to be held against: it is not meshed (not meshed)"},
+		{"shop/plain diff", 2, "", "pod shop/plain has no rules to be held against: not meshed"},
 		{"shop/plain status", 1, "no rules", ""},
 		{"shop/elsewhere diff", 2, "", "no network namespace has the pod's addresses"},
 		{"shop/none status", 2, "", "the agent did not know it"},

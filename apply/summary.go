@@ -32,12 +32,7 @@ func (c Comparison) Summary() string {
 			}
 		}
 		if rules := c.differing(live, want); len(rules) > 0 {
-			const most = 8
-			names := rules[:min(len(rules), most)]
-			if len(rules) > most {
-				names = append(slices.Clip(names), fmt.Sprintf("and %d more", len(rules)-most))
-			}
-			parts = append(parts, plural(len(rules), "rule differs", "rules differ")+": "+strings.Join(names, ", "))
+			parts = append(parts, plural(len(rules), "rule differs", "rules differ")+": "+strings.Join(few(rules), ", "))
 		}
 		for _, sec := range live.Sections {
 			for _, line := range slices.Concat(sec.Stray, sec.Unused) {
@@ -51,7 +46,7 @@ func (c Comparison) Summary() string {
 	for _, o := range c.Others {
 		parts = append(parts, fmt.Sprintf("%s holds rules as well (%s)", o.Owner, o.State.Sections[0].Place))
 	}
-	text := strings.Join(parts, "; ")
+	text := strings.Join(few(parts), "; ")
 	if !live.Empty() {
 		text += "; equal otherwise"
 	}
@@ -68,7 +63,7 @@ func (c Comparison) differing(live, want State) (out []string) {
 		for _, sec := range at(want, place).Sections {
 			b = append(b, sec.Rules...)
 		}
-		extra, missing := without(a, b), without(b, a)
+		extra, missing := c.without(a, b), c.without(b, a)
 		say := func(r Rule, how string) {
 			name := r.Title()
 			if r.Name == "" {
@@ -76,19 +71,26 @@ func (c Comparison) differing(live, want State) (out []string) {
 			}
 			out = append(out, fmt.Sprintf("%s %s (%s)", name, how, place))
 		}
+		others := map[string]int{} // what is there in the place of missing ones
+		for _, r := range extra {
+			others[r.Name]++
+		}
+		changed := map[string]int{}
 		for _, r := range missing {
-			i := slices.IndexFunc(extra, func(e Rule) bool { return e.Name == r.Name })
-			if i < 0 {
+			if others[r.Name] > changed[r.Name] {
+				changed[r.Name]++
+				say(r, "changed")
+			} else {
 				say(r, "missing")
-				continue
 			}
-			extra = slices.Delete(extra, i, i+1)
-			say(r, "changed")
 		}
 		for _, r := range extra {
-			if r.Foreign() {
+			switch {
+			case changed[r.Name] > 0:
+				changed[r.Name]--
+			case r.Foreign():
 				say(r, "not shunt's")
-			} else {
+			default:
 				say(r, "extra")
 			}
 		}
@@ -106,16 +108,28 @@ func (c Comparison) differing(live, want State) (out []string) {
 
 // without returns the rules of a list that are not in another, each as often as it
 // is there too often.
-func without(list, other []Rule) (out []Rule) {
-	other = slices.Clone(other)
+func (c Comparison) without(list, other []Rule) (out []Rule) {
+	have := make(map[string]int, len(other))
+	for _, r := range other {
+		have[c.line(r)]++
+	}
 	for _, r := range list {
-		if i := slices.IndexFunc(other, r.Equal); i >= 0 {
-			other = slices.Delete(other, i, i+1)
+		if line := c.line(r); r.NotUnderstood == "" && have[line] > 0 {
+			have[line]--
 			continue
 		}
 		out = append(out, r)
 	}
 	return out
+}
+
+// few returns the first of a list, and how many more there are.
+func few(list []string) []string {
+	const most = 8
+	if len(list) <= most {
+		return list
+	}
+	return append(slices.Clip(list[:most]), fmt.Sprintf("and %d more", len(list)-most))
 }
 
 func (s State) count() (n int) {

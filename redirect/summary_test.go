@@ -3,6 +3,7 @@ package redirect
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"shunt/apply"
@@ -44,9 +45,16 @@ func TestSummaries(t *testing.T) {
 		{"out of order", build(), build(), func(s *apply.State) { slices.Reverse(s.Sections[1].Rules[:2]) }, "1 rule differs: loopback out of order (ip shunt outbound); equal otherwise"},
 		{"a rule without a name", build(), build(), func(s *apply.State) {
 			s.Sections[0].Rules = slices.Insert(s.Sections[0].Rules, 0, apply.Rule{Rule: plan.Rule{Match: plan.Match{TCP: true}}})
-		}, `1 rule differs: "meta l4proto tcp accept" extra (ip shunt inbound); equal otherwise`},
+		}, `1 rule differs: "meta l4proto tcp accept" not shunt's (ip shunt inbound); equal otherwise`},
 		{"another priority", build(), build(), func(s *apply.State) { s.Sections[0].Spec = "type nat hook prerouting priority -90; policy accept;" },
 			"ip shunt inbound is “type nat hook prerouting priority -90; policy accept;” and should be “type nat hook prerouting priority -100; policy accept;”; equal otherwise"},
+		{"more than anybody reads", build(), build(), func(s *apply.State) {
+			many := make([]apply.Rule, 5000)
+			for i := range many {
+				many[i] = apply.Rule{Rule: plan.Rule{Name: "x", Match: plan.Match{TCP: true, DstPorts: config.PortSet{{First: uint16(i), Last: uint16(i)}}}}}
+			}
+			s.Sections[0].Rules = append(many, s.Sections[0].Rules...)
+		}, "5000 rules differ: " + strings.Repeat("x extra (ip shunt inbound), ", 8) + "and 4992 more; equal otherwise"},
 		{"something else in the table", build(), build(), func(s *apply.State) {
 			s.Sections = append([]apply.Section{{Place: apply.Place{Family: plan.IPv4, Table: "shunt"}, Stray: []string{"chain mine\x1b"}}}, s.Sections...)
 		}, `ip shunt has what it should not: chain mine\x1b; equal otherwise`},

@@ -70,6 +70,7 @@ linkerd.io/created-by: shunt/helm {{ .Chart.AppVersion }}
   {{- with include "shunt.list" $value | fromJsonArray }}{{ $_ := set $entry $key . }}{{ end -}}
 {{- end -}}
 {{- with $v.shunt.backend }}{{ $_ := set $entry "backend" . }}{{ end -}}
+{{- if eq $v.shunt.facts "always" }}{{ $_ := set $entry "facts" "always" }}{{ end -}}
 {{- if $v.shunt.inboundLocalOnly }}{{ $_ := set $entry "inbound-local-only" true }}{{ end -}}
 {{ toPrettyJson $entry }}
 {{- end -}}

@@ -21,6 +21,7 @@ The settings of the agent, as variables and not as flags: so they count for
   "CONF_NAME" $s.confName
   "DAEMONSET" "linkerd-cni"
   "ON_TERM" $s.onTerm
+  "FACTS" (ne $s.facts "off")
   "REPAIR" $s.repair
   "EVICT" $s.evict
   "PROC" (eq (include "shunt.fromProcesses" .) "true" | ternary "/host/proc" "")
@@ -47,6 +48,11 @@ The settings of the agent, as variables and not as flags: so they count for
 
 {{- define "shunt.repairs" -}}
 {{- ne .Values.shunt.repair "off" -}}
+{{- end -}}
+
+{{- /* Whether the agent has to know the pods of its node: for the plugin, or to repair. */ -}}
+{{- define "shunt.knowsPods" -}}
+{{- or (ne .Values.shunt.facts "off") (ne .Values.shunt.repair "off") -}}
 {{- end -}}
 
 {{- define "shunt.fromProcesses" -}}
@@ -90,9 +96,11 @@ seLinuxOptions:
 {{ end -}}
 - name: cni-net-dir
   mountPath: /host{{ .Values.destCNINetDir }}
-{{- if eq (include "shunt.repairs" .) "true" }}
+{{- if eq (include "shunt.knowsPods" .) "true" }}
 - name: run-shunt
   mountPath: /run/shunt
+{{- end }}
+{{- if eq (include "shunt.repairs" .) "true" }}
 - name: netns
   mountPath: /run/netns
   mountPropagation: HostToContainer
@@ -116,11 +124,13 @@ seLinuxOptions:
   hostPath:
     path: {{ .Values.destCNINetDir }}
     type: DirectoryOrCreate
-{{- if eq (include "shunt.repairs" .) "true" }}
+{{- if eq (include "shunt.knowsPods" .) "true" }}
 - name: run-shunt
   hostPath:
     path: /run/shunt
     type: DirectoryOrCreate
+{{- end }}
+{{- if eq (include "shunt.repairs" .) "true" }}
 - name: netns
   hostPath:
     path: {{ .Values.shunt.netnsDir }}

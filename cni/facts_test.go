@@ -3,6 +3,7 @@ package cni
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -287,4 +288,39 @@ func testFacts(t *testing.T, dir string) {
 	if n := a.times() - before; n != 200 {
 		t.Errorf("%d questions for 200 pods", n)
 	}
+}
+
+// BenchmarkADD is a pod that is not meshed, as the runtime says and as the agent
+// does: both in each round, the medians of the wall time and of the whole
+// processes' CPU time, and of their differences. The agent's end is this process.
+func BenchmarkADD(b *testing.B) {
+	dir := program(b)
+	startAgent(b, filepath.Join(dir, "agent.sock"), says(pods.Facts{Labels: map[string]string{}, Namespace: map[string]string{}, Containers: []string{"app"}}))
+	pod := netnstest.New(b)
+	confs := []string{conf(chart, annotations("app", "web")), conf(chart)}
+	wall, cpu := make([][]float64, 3), make([][]float64, 3)
+	median := func(list []float64) float64 { slices.Sort(list); return list[len(list)/2] }
+	for b.Loop() {
+		var took, used [2]float64
+		for i := range confs {
+			cmd := exec.Command(filepath.Join(dir, "shunt"))
+			for k, v := range podEnv("ADD", pod.Path) {
+				cmd.Env = append(cmd.Env, k+"="+v)
+			}
+			cmd.Stdin = strings.NewReader(confs[i])
+			start := time.Now()
+			if out, err := cmd.Output(); err != nil {
+				b.Fatalf("%v\n%s", err, out)
+			}
+			took[i] = time.Since(start).Seconds() * 1e3
+			used[i] = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() * 1e3
+			wall[i], cpu[i] = append(wall[i], took[i]), append(cpu[i], used[i])
+		}
+		wall[2], cpu[2] = append(wall[2], took[1]-took[0]), append(cpu[2], used[1]-used[0])
+	}
+	for i, who := range []string{"runtime", "agent", "difference"} {
+		b.ReportMetric(median(wall[i]), who+"-ms")
+		b.ReportMetric(median(cpu[i]), who+"-cpu-ms")
+	}
+	b.ReportMetric(0, "ns/op")
 }

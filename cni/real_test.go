@@ -18,7 +18,7 @@ import (
 // program builds the program once for the tests of one parent test, in a
 // folder of its own that has it under all of its names, and returns the
 // folder.
-func program(t *testing.T) string {
+func program(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w -X main.lockFolder="+filepath.Join(dir, "locks")+" -X main.agentSocket="+filepath.Join(dir, "agent.sock"), "-o", filepath.Join(dir, "shunt"), "shunt/cmd/shunt")

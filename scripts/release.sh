@@ -20,8 +20,7 @@ for platform; do
 	name=shunt-$version-$platform
 	mkdir "$work/$name"
 	cp -r "bin/$platform"/* LICENSE README.md CHANGELOG.md SECURITY.md docs "$work/man" "$work/$name"
-	rm -rf "$work/$name/docs/playground/node_modules" # of a build of the page
-	rm -rf "$work/$name/docs/generate"
+	rm -rf "$work/$name/docs/generate" "$work/$name/docs/playground"
 	scripts/pack.sh "$seconds" "$work" "$folder/$name.tar.gz" "$name"
 	cp "bin/image/$platform.spdx.json" "$folder/$name.spdx.json"
 	cp "bin/image/shunt-$platform.tar" "$folder/shunt-image-$version-$platform.tar"

@@ -19,7 +19,6 @@ type Other struct {
 	Can      string      `json:"can"`              // what it can do to a connection, "nothing" if it only looks
 	Rules    []OtherRule `json:"rules,omitempty"`  // that may decide
 	Unread   string      `json:"unread,omitempty"` // why there may be more
-	order    apply.Order
 	table    string
 }
 
@@ -47,7 +46,7 @@ func (r *OtherRule) text() string {
 func other(c *apply.BaseChain, holds func(plan.Match) bool) Other {
 	o := Other{
 		Chain: c.Place.String(), Kind: c.Kind, Hook: c.At, Priority: c.Priority, Order: c.Order().String(),
-		Unread: c.Unread, order: c.Order(), table: apply.Place{Family: c.Family, Table: c.Table}.String(),
+		Unread: c.Unread, table: apply.Place{Family: c.Family, Table: c.Table}.String(),
 	}
 	for _, r := range c.Rules {
 		if holds(r.Match) {
@@ -91,7 +90,7 @@ func abilities(rules []OtherRule) string {
 
 // decides reports whether the chain can decide before shunt's rules do, so that
 // they do not.
-func (o *Other) decides() bool { return o.order != apply.After && o.Can != "nothing" }
+func (o *Other) decides() bool { return o.Order != apply.After.String() && o.Can != "nothing" }
 
 // fewRules is how many rules of one chain are shown: somebody else's may have
 // thousands.

@@ -20,6 +20,8 @@ import (
 type podLook struct {
 	*kubectl
 	image string
+
+	of, by *pod // what is looked at, and the agent that looks, if one does
 }
 
 func (p *podLook) bindImage(fs *pflag.FlagSet) {
@@ -65,6 +67,12 @@ const (
 // enter the namespaces there, or else by an ephemeral container of the pod. Where
 // neither can be had, the error says what to run on the node.
 func (p *podLook) look(ctx context.Context, name, verb string, words []string) error {
+	return p.lookFor(ctx, name, verb, words, words, func(text []byte) []byte { return text })
+}
+
+// lookFor asks with other words than those by which somebody would ask by hand, and
+// shows the answer as show makes it.
+func (p *podLook) lookFor(ctx context.Context, name, verb string, byHand, words []string, show func([]byte) []byte) error {
 	pod, err := p.find(ctx, name)
 	switch {
 	case err != nil:
@@ -74,36 +82,38 @@ func (p *podLook) look(ctx context.Context, name, verb string, words []string) e
 	case pod.Spec.NodeName == "" || pod.Status.Phase != "Running" && pod.Status.Phase != "Pending":
 		return &config.InputError{Err: fmt.Errorf("pod %s is not on a node, or has ended (phase %s): it has no network namespace", pod, pod.Status.Phase)}
 	}
+	p.of = pod
 	agent, why := p.agent(ctx, pod)
 	if agent != nil && !agent.seesPods() {
 		why = fmt.Errorf("the agent on node %s does not see the namespaces of pods (its chart is Linkerd's, or repair is off)", pod.Spec.NodeName)
 	} else if agent != nil {
+		p.by = agent
 		command := append([]string{agentProgram, "pod", pod.String(), verb}, words...)
-		done, err := p.print(ctx, append([]string{"exec", "--namespace=" + agent.Metadata.Namespace, agent.Metadata.Name,
+		done, err := p.print(ctx, show, append([]string{"exec", "--namespace=" + agent.Metadata.Namespace, agent.Metadata.Name,
 			"--container=" + agent.Spec.Containers[0].Name, "--"}, command...)...)
 		if done {
 			return err
 		}
-		why = err
+		p.by, why = nil, err
 	}
 	image := p.image
 	if image == "" && agent != nil {
 		image = agent.Spec.Containers[0].Image
 	}
 	if image == "" {
-		return p.byHand(pod, verb, words, fmt.Errorf("%w; for an ephemeral container in the pod give the image of shunt with --image", why))
+		return p.byHand(pod, verb, byHand, fmt.Errorf("%w; for an ephemeral container in the pod give the image of shunt with --image", why))
 	}
 	fmt.Fprintf(p.sys.stderr, "%v: looking from an ephemeral container in the pod\n", why)
 	command, err := inPod(pod, verb, words)
 	if err != nil {
 		return err
 	}
-	done, err := p.print(ctx, append([]string{"debug", "--namespace=" + pod.Metadata.Namespace, "pod/" + pod.Metadata.Name,
+	done, err := p.print(ctx, show, append([]string{"debug", "--namespace=" + pod.Metadata.Namespace, "pod/" + pod.Metadata.Name,
 		"--profile=netadmin", "--image=" + image, "--attach", "--quiet", "--"}, command...)...)
 	if done {
 		return err
 	}
-	return p.byHand(pod, verb, words, err)
+	return p.byHand(pod, verb, byHand, err)
 }
 
 // find returns a pod by its name, or one of those that a workload has.
@@ -183,7 +193,7 @@ func (p *pod) seesPods() bool {
 // print runs kubectl and prints what the program that it runs somewhere else says.
 // The exit status is that program's. If it did not run, done is false, and the error
 // says why.
-func (p *podLook) print(ctx context.Context, args ...string) (done bool, err error) {
+func (p *podLook) print(ctx context.Context, show func([]byte) []byte, args ...string) (done bool, err error) {
 	a, err := p.call(ctx, args...)
 	if err != nil {
 		return true, err
@@ -192,7 +202,7 @@ func (p *podLook) print(ctx context.Context, args ...string) (done bool, err err
 	if a.status != 0 && (!ended || status == notExecutable || status == notFound) {
 		return false, a.fail()
 	}
-	_, err = p.sys.stdout.Write(a.stdout)
+	_, err = p.sys.stdout.Write(show(a.stdout))
 	if _, serr := io.WriteString(p.sys.stderr, said); err == nil {
 		err = serr
 	}

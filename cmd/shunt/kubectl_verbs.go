@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"shunt/cli"
 	"shunt/config"
+	"shunt/explain"
 	"shunt/plan"
 )
 
@@ -161,9 +165,39 @@ func newPodLook(s *system, cmd *cobra.Command) *cobra.Command {
 		if len(args) != 1 {
 			return errWhich("pod", cmd.CommandPath()+" web-0")
 		}
-		return p.look(cmd.Context(), args[0], cmd.Name(), []string{"--output=" + format})
+		words, remote, show := []string{"--output=" + format}, []string{"--output=" + format}, func(text []byte) []byte { return text }
+		switch {
+		case format != formatText:
+		case cmd.Name() == "status": // it is here that the terminal is
+			remote, show = []string{"--output=" + formatJSON}, p.showStatus
+		default:
+			show = func(text []byte) []byte { return []byte(s.screen().Diff(string(text))) }
+		}
+		return p.lookFor(cmd.Context(), args[0], cmd.Name(), words, remote, show)
 	}
 	return cmd
+}
+
+// showStatus writes a status that came as JSON for the reader's terminal, with the
+// commands that the reader has. What is not understood is shown as it came.
+func (p *podLook) showStatus(text []byte) []byte {
+	s := &explain.Status{}
+	if err := json.Unmarshal(text, s); err != nil || s.Verdict == "" {
+		return text
+	}
+	if p.by != nil {
+		on := strings.NewReplacer(
+			"shunt-agent pod "+p.of.String()+" diff", "kubectl shunt diff "+p.of.Metadata.Name+" -n "+p.of.Metadata.Namespace,
+			"shunt-agent pod ", "kubectl exec -n "+p.by.Metadata.Namespace+" "+p.by.Metadata.Name+" -- "+agentProgram+" pod ")
+		for i := range s.Next {
+			s.Next[i] = on.Replace(s.Next[i])
+		}
+	}
+	var b bytes.Buffer
+	if err := s.WriteText(&b, p.sys.screen()); err != nil {
+		return text
+	}
+	return b.Bytes()
 }
 
 // ofCluster makes a verb one that reads what the cluster has in the place of files.

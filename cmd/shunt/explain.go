@@ -47,7 +47,7 @@ Nothing is written. Only --live needs CAP_NET_ADMIN.`,
 	}
 	fs := cmd.Flags()
 	cli.BindConnection(fs, &r.connection)
-	cli.BindOutput(fs, &r.format, "what is printed; svg is a drawing, for documents", formatText, formatJSON, formatSVG)
+	cli.BindOutput(fs, &r.format, "what is printed; svg is a drawing, for documents, mermaid a flowchart, which GitHub draws", formatText, formatJSON, formatSVG, formatMermaid)
 	fs.BoolVar(&r.live, "live", false, "explain by the live rules of a network namespace, with their packet counters")
 	r.target.bind(fs)
 	r.workloads.bind(fs)
@@ -83,6 +83,8 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	switch r.format {
 	case formatJSON:
 		return writeJSON(r.sys.stdout, e)
+	case formatMermaid:
+		return e.WriteMermaid(r.sys.stdout)
 	case formatSVG:
 		return e.WriteSVG(r.sys.stdout, svgWidth)
 	}

@@ -22,6 +22,7 @@ func goldenFormats() map[string][]string {
 		"iptables": {"-o", "iptables"},
 		"table":    {"-o", "table"},
 		"json":     {"-o", "json"},
+		"mermaid":  {"-o", "mermaid"},
 	}
 }
 

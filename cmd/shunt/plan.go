@@ -9,6 +9,7 @@ import (
 
 	"shunt/cli"
 	"shunt/config"
+	"shunt/plan"
 	"shunt/redirect"
 )
 
@@ -20,6 +21,7 @@ const (
 	formatIptables = "iptables"
 	formatTable    = "table"
 	formatJSON     = "json"
+	formatMermaid  = "mermaid"
 )
 
 func newPlan(s *system) *cobra.Command {
@@ -39,7 +41,8 @@ value came from.`,
 		Example: `  shunt plan -o table
   shunt plan --skip-outbound-ports 3306 > rules.nft
   shunt plan --backend iptables --iptables-mode legacy
-  shunt plan -f app.yaml -o table --workload Deployment/web`,
+  shunt plan -f app.yaml -o table --workload deploy/web
+  shunt plan -f app.yaml -o mermaid --workload web`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := w.check(cmd.Flags()); err != nil {
 				return err
@@ -59,8 +62,8 @@ value came from.`,
 			return err
 		},
 	}
-	cli.BindOutput(cmd.Flags(), &format, "what is printed; rules is text that the chosen backend's own tool loads",
-		formatRules, formatNft, formatIptables, formatTable, formatJSON)
+	cli.BindOutput(cmd.Flags(), &format, "what is printed; rules is text that the chosen backend's own tool loads, mermaid a flowchart, which GitHub draws",
+		formatRules, formatNft, formatIptables, formatTable, formatJSON, formatMermaid)
 	w.bind(cmd.Flags())
 	r.bind(cmd, s)
 	return cmd
@@ -83,6 +86,10 @@ func render(req *resolved, format string) (string, error) {
 	case formatTable:
 		var b strings.Builder
 		err := req.plan.WriteTable(&b)
+		return b.String(), err
+	case formatMermaid:
+		var b strings.Builder
+		err := plan.WriteMermaid(&b, req.plan.Charts()...)
 		return b.String(), err
 	}
 	text, err := json.MarshalIndent(req.plan.View(), "", "  ")

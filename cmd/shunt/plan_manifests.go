@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"shunt/cli"
 	"shunt/config"
 	"shunt/plan"
 )
@@ -16,6 +17,9 @@ func (w *workloads) planManifests(r *request, format string) error {
 	list, set, err := w.resolve(r, false)
 	if err != nil {
 		return err
+	}
+	if format == formatMermaid && len(list) > 1 {
+		return cli.BadFlag("output", "a flowchart is of one workload: give --workload, such as %s", set.Names()[0])
 	}
 	if format == formatJSON {
 		views := []workloadView{}
@@ -30,8 +34,11 @@ func (w *workloads) planManifests(r *request, format string) error {
 	}
 	var b bytes.Buffer
 	mark, end := "# ", skippedText(set)
-	if format == formatTable {
+	switch format {
+	case formatTable:
 		mark = ""
+	case formatMermaid:
+		mark = "%% "
 	}
 	for i := range list {
 		s := &list[i]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -124,6 +125,7 @@ func (w *podWatch) run(ctx context.Context, k *kube, node string) {
 		gone:  func(p *corev1.Pod) { w.forget(newPod(p)) },
 		synced: func() {
 			w.change(func() { w.known.pods = true })
+			w.release()
 			for _, l := range w.listeners {
 				if l.synced != nil {
 					l.synced()
@@ -131,6 +133,17 @@ func (w *podWatch) run(ctx context.Context, k *kube, node string) {
 			}
 		},
 	})
+}
+
+// release gives back the memory of the first lists: a server that does not stream
+// them sends all that is stripped in one piece, more than is ever needed again.
+func (w *podWatch) release() {
+	w.mu.Lock()
+	all := w.known.pods && w.known.namespaces
+	w.mu.Unlock()
+	if all {
+		debug.FreeOSMemory()
+	}
 }
 
 // stripPod leaves of a pod what newPod reads.
@@ -178,7 +191,7 @@ func (w *podWatch) followNamespaces(ctx context.Context, k *kube) {
 		strip:  relevantOf,
 		is:     func(n *corev1.Namespace) { w.change(func() { w.annotations[n.Name] = n.Annotations }) },
 		gone:   func(n *corev1.Namespace) { w.change(func() { delete(w.annotations, n.Name) }) },
-		synced: func() { w.change(func() { w.known.namespaces = true }) },
+		synced: func() { w.change(func() { w.known.namespaces = true }); w.release() },
 	})
 }
 

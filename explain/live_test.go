@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"shunt/apply"
 	"shunt/plan"
@@ -128,14 +129,14 @@ func TestText(t *testing.T) {
 	two := uint64(2)
 	e.Chains[0].Rules[0].Packets = &two
 	var b strings.Builder
-	if err := e.WriteText(&b); err != nil {
+	if err := e.WriteText(&b, Screen{}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `outbound TCP connection of user 1000, group 0, to 10.0.0.5:80
 in Deployment shop/web
 
 outbound
-  1 proxy-uid              socket owner's uid 2102                                            bypass  2 packets
+  1 proxy-uid              socket owner's uid 2102                                            bypass             2 packets
   2 skip-outbound-uids     socket owner's uid 0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30,32…  bypass
   3 loopback               leaves by lo                                                       bypass
 > 4 skip-outbound-ports    tcp, destination port 80                                           bypass
@@ -151,5 +152,23 @@ Note      Skip ports are matched before a Service's address is translated: use t
 `
 	if b.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", &b, want)
+	}
+}
+
+// On a terminal no line is wider than it, and the verdict has a colour.
+func TestTextFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	e := Plan(&Question{Direction: plan.Outbound, UID: 1000, To: addr("10.0.0.5"), Port: 80}, configured(t, "skip-outbound-ports=3306"))
+	var b strings.Builder
+	if err := e.WriteText(&b, Screen{Width: 72, Colour: true}); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 72 && !strings.Contains(line, "\x1b") {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if !strings.Contains(b.String(), "Verdict   \x1b[32mredirect to :4140\x1b[0m\n") {
+		t.Errorf("no colour:\n%s", b.String())
 	}
 }

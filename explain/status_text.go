@@ -193,7 +193,7 @@ func (sc Screen) chain(b *strings.Builder, c *Chain) {
 	var width [4]int
 	for i := range c.Rules {
 		r := &c.Rules[i]
-		rows[i] = [4]string{plan.Printable(fmt.Sprintf("  %d %s", r.Number, r.Name)), plan.Printable(shorten(r.Match)), verdict(r.Verdict)}
+		rows[i] = [4]string{plan.Printable(fmt.Sprintf("%c %d %s", mark(r.Decides), r.Number, r.Name)), plan.Printable(shorten(r.Match)), verdict(r.Verdict)}
 		if r.Packets != nil {
 			rows[i][3] = plural(*r.Packets, "packet")
 		}
@@ -207,7 +207,7 @@ func (sc Screen) chain(b *strings.Builder, c *Chain) {
 	}
 	const most, head, tail = 40, 30, 5 // a list that iptables holds may take thousands of rules
 	for i, r := range rows {
-		if n := len(rows); n > most && i >= head && i < n-tail {
+		if n := len(rows); n > most && i >= head && i < n-tail && !c.Rules[i].Decides {
 			if i == head {
 				fmt.Fprintf(b, "    … %d more\n", n-head-tail)
 			}
@@ -217,6 +217,14 @@ func (sc Screen) chain(b *strings.Builder, c *Chain) {
 		b.WriteString(strings.TrimRight(line, " "))
 		b.WriteByte('\n')
 	}
+}
+
+// mark points to the rule that decides.
+func mark(decides bool) rune {
+	if decides {
+		return '>'
+	}
+	return ' '
 }
 
 // other writes a chain of somebody else's, and its rules.

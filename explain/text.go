@@ -3,37 +3,29 @@ package explain
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
 
 	"shunt/plan"
 )
 
 // WriteText writes the explanation for people.
-func (e *Explanation) WriteText(w io.Writer) error {
-	fmt.Fprintln(w, e.Connection)
+func (e *Explanation) WriteText(w io.Writer, screen Screen) error {
+	var b strings.Builder
+	screen.hang(&b, "", plan.Printable(e.Connection))
 	if e.Workload != "" {
-		fmt.Fprintln(w, "in", plan.Printable(e.Workload))
+		fmt.Fprintln(&b, "in", plan.Printable(e.Workload))
 	}
 	for i := range e.Chains {
-		c := &e.Chains[i]
-		fmt.Fprintf(w, "\n%s\n", plan.Printable(c.Name))
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		for n := range c.Rules {
-			r := &c.Rules[n]
-			mark, packets := ' ', ""
-			if r.Decides {
-				mark = '>'
-			}
-			if r.Packets != nil {
-				packets = fmt.Sprintf("\t%d packets", *r.Packets)
-			}
-			fmt.Fprintf(t, "%c %d %s\t%s\t%s%s\n", mark, r.Number, plan.Printable(r.Name), plan.Printable(shorten(r.Match)), verdict(r.Verdict), packets)
-		}
-		if err := t.Flush(); err != nil {
-			return err
-		}
+		screen.chain(&b, &e.Chains[i])
 	}
-	fmt.Fprintf(w, "\nVerdict   %s\nWhy       %s\nLands on  %s\n", verdict(e.Verdict), plan.Printable(e.Why), plan.Printable(e.Lands))
+	b.WriteByte('\n')
+	colour := yellow
+	if e.Verdict.Action == "redirect" {
+		colour = green
+	}
+	screen.field(&b, "Verdict", screen.paint(colour, verdict(e.Verdict)))
+	screen.field(&b, "Why", e.Why)
+	screen.field(&b, "Lands on", e.Lands)
 	label := "Change"
 	for i := range e.Changes {
 		c := &e.Changes[i]
@@ -44,15 +36,16 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		if c.Together && i+1 < len(e.Changes) {
 			then = "and"
 		}
-		fmt.Fprintf(w, "%-9s %s is %s (%s); %s: %s\n", label, c.Setting, shorten(value), c.Source, c.Do, then)
+		screen.field(&b, label, fmt.Sprintf("%s is %s (%s); %s: %s", c.Setting, shorten(value), c.Source, c.Do, then))
 		label = ""
 	}
 	label = "Note"
 	for _, h := range e.Hints {
-		fmt.Fprintf(w, "%-9s %s\n", label, plan.Printable(h))
+		screen.field(&b, label, h)
 		label = ""
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func verdict(v plan.VerdictView) string {

@@ -226,7 +226,7 @@ func (r *podRun) explain(ctx context.Context, p *agent.NodePod, q *explain.Quest
 	if r.format == "json" {
 		return r.json(e)
 	}
-	return e.WriteText(r.stdout)
+	return e.WriteText(r.stdout, cli.Screen(r.stdout, r.lookupEnv))
 }
 
 func (r *podRun) repair(ctx context.Context, p *agent.NodePod) error {

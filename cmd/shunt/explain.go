@@ -88,7 +88,7 @@ func (r *explainRun) run(cmd *cobra.Command, args []string) error {
 	case formatSVG:
 		return e.WriteSVG(r.sys.stdout, svgWidth)
 	}
-	return e.WriteText(r.sys.stdout)
+	return e.WriteText(r.sys.stdout, r.sys.screen())
 }
 
 // givenSetting returns the first flag that was given and that says which rules to

@@ -23,7 +23,7 @@ func (a *asked) explanation(e *explain.Explanation, c *config.Config) *Explanati
 	e.Workload = a.w.String()
 	q, _ := a.Connection.Question() // it was asked before
 	var text, svg strings.Builder
-	_ = e.WriteText(&text) // a Builder takes everything
+	_ = e.WriteText(&text, explain.Screen{}) // a Builder takes everything
 	_ = e.WriteSVG(&svg, a.Width)
 	verdict := plan.Verdict{}
 	if e.Verdict.Action == "redirect" {

@@ -24,14 +24,11 @@ import (
 	"shunt/pods"
 )
 
-// How long the plugin's question may wait for the watch, which can lag behind
-// the kubelet's; how long the snapshot waits for more to write; and how often the
-// socket is looked after. With fetchTimeout the first is less than facts.MaxWait.
 const (
-	lag        = 5 * time.Second
-	settling   = time.Second
-	lookAfter  = time.Second
-	remindable = time.Minute
+	lag       = 5 * time.Second // for the watch, which the kubelet's can be ahead of; with fetchTimeout less than facts.MaxWait
+	settling  = time.Second     // for more to write into the snapshot
+	lookAfter = time.Second     // between looks whether the socket is there
+	quiet     = time.Minute     // between remarks on clients
 )
 
 // prepareFacts decides whether plugins get facts about pods from this agent, and
@@ -171,8 +168,10 @@ func (f *factServer) listens(err error) {
 	case changed:
 		f.log.Warn("plugins cannot ask about pods, trying again", "err", err)
 	}
-	f.watch.change(func() {}) // the snapshot may be gone as well
-	f.news()
+	if err == nil || changed {
+		f.watch.change(func() {}) // the snapshot may be gone as well
+		f.news()
+	}
 }
 
 // listening reports whether plugins can ask.
@@ -231,12 +230,12 @@ func (f *factServer) note(result string, took time.Duration, err error) {
 		return
 	}
 	f.mu.Lock()
-	quiet := time.Since(f.odd) < remindable
-	if !quiet {
+	remark := time.Since(f.odd) >= quiet
+	if remark {
 		f.odd = time.Now()
 	}
 	f.mu.Unlock()
-	if !quiet {
+	if remark {
 		f.log.Warn("a client of the socket was not answered, and maybe others in the next minute", "result", result, "err", err)
 	}
 }

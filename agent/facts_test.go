@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,7 +46,7 @@ func shop(t testing.TB, list ...any) *api {
 	return a
 }
 
-// away is the configuration of an API server that does not answer.
+// noAPI is the configuration of an API server that does not answer.
 func noAPI(t testing.TB) *rest.Config { return &rest.Config{Host: "http://" + freeAddr(t)} }
 
 func TestThePluginGetsFactsThatNoRuntimePasses(t *testing.T) {
@@ -181,6 +183,35 @@ func TestAnAgentThatIsRestartedBetweenADDAndAnswer(t *testing.T) {
 	start(t, a.config(), func(c *Config) { c.RunDir = first.run })
 	if err := <-got; err != nil {
 		t.Errorf("the plugin that asked the first agent: %v", err)
+	}
+}
+
+// A mount keeps a folder that the node has no more: nothing can be made in it.
+func TestAFolderThatIsGoneUnderItsMountTakesARestart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "run")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	m := newMetrics("")
+	h := &health{}
+	f := newFactServer(fmt.Sprintf("/proc/self/fd/%d/.", dir.Fd()), newPodWatch(slog.New(slog.DiscardHandler), m), slog.New(slog.DiscardHandler), m)
+	f.lost = h.restart
+	if _, err := f.listen(); err == nil || !strings.Contains(err.Error(), "it takes a restart of the container") {
+		t.Errorf("listen: %v", err)
+	}
+	live := httptest.NewRecorder()
+	h.handler().ServeHTTP(live, httptest.NewRequest("GET", "/live", nil))
+	if live.Code != 503 || !strings.Contains(live.Body.String(), "was removed on the node") {
+		t.Errorf("live: %d %s", live.Code, live.Body)
 	}
 }
 

@@ -299,7 +299,7 @@ func (w *podWatch) now(id pods.ID) (p pod, ok bool, changed <-chan struct{}) {
 	return p, ok && p.hasUID(id.UID) && (p.Facts.Namespace != nil || w.namespaces.denied()), w.changed
 }
 
-// find is now, waiting for the pod until the context ends.
+// find is as now, and waits for the pod until the context ends.
 func (w *podWatch) find(ctx context.Context, id pods.ID) (pod, bool) {
 	for {
 		p, ok, changed := w.now(id)

@@ -46,6 +46,7 @@ func (r *Repairer) evict(ctx context.Context, e entry, f finding, log *slog.Logg
 		return
 	}
 	if !r.limiter.Allow(time.Now()) {
+		r.tell(ctx, e.pod, missing(e.pod, f)) // it can take long
 		r.queue.AddAfter(e.pod.UID, limitEvery)
 		return
 	}

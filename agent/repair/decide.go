@@ -11,7 +11,7 @@ type finding int
 
 const (
 	same      finding = iota // the rules of the plan
-	older                    // the complete rules of another plan, version or program
+	older                    // the complete rules of another plan, version or program, or to the same effect
 	none                     // no rules
 	different                // some, and not whole
 )
@@ -23,7 +23,7 @@ func find(c apply.Comparison) finding {
 		return same
 	case c.Live.Empty() && len(c.Others) == 0:
 		return none
-	case len(c.Others) == 0 && asWritten, c.Live.Empty() && slices.ContainsFunc(c.Others, whole):
+	case len(c.Others) == 0 && asWritten, c.SameEffect(), c.Live.Empty() && slices.ContainsFunc(c.Others, whole):
 		return older
 	}
 	return different

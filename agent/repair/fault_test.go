@@ -113,6 +113,22 @@ func TestRulesOfAnOlderPlanAreLeftAloneAndCounted(t *testing.T) {
 	}
 }
 
+// Another spelling is no reason to touch a pod.
+func TestRulesToTheSameEffectAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	top := netnstest.NewTopology(t)
+	withRules(t, top.Pod)
+	// The same match without its name.
+	out := top.Pod.Exec(t, "", "nft", "-a", "list", "chain", "ip", "shunt", "outbound")
+	_, handle, _ := strings.Cut(out[strings.Index(out, "skuid"):], "# handle ")
+	handle, _, _ = strings.Cut(handle, "\n")
+	top.Pod.Exec(t, "replace rule ip shunt outbound handle "+handle+" meta skuid 2102 counter accept\n", "nft", "-f", "-")
+	n := newNode(t)
+	n.mount("cni-pod", top.Pod)
+	n.has(meshed("web", "1", top.Pod.IPv4))
+	n.comesTo(map[State]int{Outdated: 1}, "")
+}
+
 func TestAlteredRulesAreRepairedOrReported(t *testing.T) {
 	t.Parallel()
 	top := netnstest.NewTopology(t)
@@ -366,7 +382,7 @@ func TestEvictionsAreFewAndOfTheVeryPod(t *testing.T) {
 	n.has(list[0])
 	n.comesTo(map[State]int{Running: 1}, "shop/web-0 RulesMissing")
 	n.has(list[1:]...)
-	said := "shop/web-0 RulesMissing, shop/web-1 EvictedForRules, evict shop/web-1 1, shop/web-2 EvictedForRules, evict shop/web-2 2"
+	said := "shop/web-0 RulesMissing, shop/web-1 EvictedForRules, evict shop/web-1 1, shop/web-2 EvictedForRules, evict shop/web-2 2, shop/web-3 RulesMissing"
 	n.comesTo(map[State]int{Running: 4}, said) // the third waits
 	n.Gone("1")
 	n.Gone("2")

@@ -53,7 +53,7 @@ func (a *agent) startRepair(ctx context.Context, w *podWatch, e *events) {
 
 func (a *agent) newRepairer(w *podWatch, e *events) (*repair.Repairer, error) {
 	cfg := a.cfg.Repair
-	if err := repair.Able(cfg.Netns); err != nil {
+	if err := repair.Able(cfg.Netns, cfg.Proc); err != nil {
 		return nil, err
 	}
 	policy, err := cni.ParsePolicy(a.cfg.Install.Entry.JSON)

@@ -251,6 +251,7 @@ func TestBadValues(t *testing.T) {
 		"shunt: {onTrem: keep}":                                 "'onTrem' not allowed",
 		"shunt: {evict: true, repair: \"off\"}":                 "needs shunt.repair",
 		"shunt: {netnsDir: run/netns}":                          "/shunt/netnsDir",
+		"shunt: {netnsDir: \"\"}":                               "needs shunt.netnsDir or shunt.netnsFromProcesses",
 		"image: {tag: v1}":                                      "'tag' not allowed",
 		"logLevel: loud":                                        "/logLevel",
 		"ignoreOutboundPorts: 33o6":                             "/ignoreOutboundPorts",

@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Able says why this process cannot look after pods: it needs the folder of their
-// network namespaces, and the capabilities to enter these and to read and write
-// rules there.
-func Able(folder string) error {
-	if _, err := os.Stat(folder); err != nil {
+// Able says why this process cannot look after pods: it needs a place to look for
+// their network namespaces (see Locator), and the capabilities to enter these and
+// to read and write rules there.
+func Able(folder, proc string) error {
+	if _, err := os.Stat(folder); err != nil && proc == "" {
 		return fmt.Errorf("look for pods' network namespaces: %w: the folder has to be mounted from the node", err)
 	}
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -55,6 +55,10 @@ The settings of the agent, as variables and not as flags: so they count for
 {{- or (ne .Values.shunt.facts "off") (ne .Values.shunt.repair "off") -}}
 {{- end -}}
 
+{{- define "shunt.netnsFolder" -}}
+{{- and (ne .Values.shunt.netnsDir "") (ne .Values.shunt.repair "off") -}}
+{{- end -}}
+
 {{- define "shunt.fromProcesses" -}}
 {{- and .Values.shunt.netnsFromProcesses (ne .Values.shunt.repair "off") -}}
 {{- end -}}
@@ -100,7 +104,7 @@ seLinuxOptions:
 - name: run-shunt
   mountPath: /run/shunt
 {{- end }}
-{{- if eq (include "shunt.repairs" .) "true" }}
+{{- if eq (include "shunt.netnsFolder" .) "true" }}
 - name: netns
   mountPath: /run/netns
   mountPropagation: HostToContainer
@@ -130,7 +134,7 @@ seLinuxOptions:
     path: /run/shunt
     type: DirectoryOrCreate
 {{- end }}
-{{- if eq (include "shunt.repairs" .) "true" }}
+{{- if eq (include "shunt.netnsFolder" .) "true" }}
 - name: netns
   hostPath:
     path: {{ .Values.shunt.netnsDir }}

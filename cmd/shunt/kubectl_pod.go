@@ -183,7 +183,7 @@ func (p *podLook) agent(ctx context.Context, of *pod) (*pod, error) {
 // namespaces: shunt's chart mounts it, unless repair is off.
 func (p *pod) seesPods() bool {
 	for _, m := range p.Spec.Containers[0].VolumeMounts {
-		if m.MountPath == "/run/netns" {
+		if m.MountPath == "/run/netns" || m.MountPath == "/host/proc" {
 			return true
 		}
 	}

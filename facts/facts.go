@@ -53,7 +53,7 @@ const (
 func (u Unknown) Error() string {
 	switch u {
 	case Unsynced:
-		return "shunt-agent does not know the pods of this node: the API server does not answer it"
+		return "shunt-agent does not know the pods of this node: the API server does not answer it, or does not allow it to list them"
 	case NotFound:
 		return "the API server has no such pod on this node"
 	case OtherUID:

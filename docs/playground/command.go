@@ -6,35 +6,13 @@ import (
 	"strings"
 
 	"shunt/config"
-	"shunt/explain"
 	"shunt/lint"
-	"shunt/plan"
 )
 
 // Command is one that gives in a terminal what the page shows.
 type Command struct {
 	Verb string `json:"verb"`
 	Line string `json:"line"`
-}
-
-// explanation returns what the page shows of one. c is nil for a pod that is not
-// injected.
-func (a *asked) explanation(e *explain.Explanation, c *config.Config) *Explanation {
-	e.Workload = a.w.String()
-	q, _ := a.Connection.Question() // it was asked before
-	var text, svg strings.Builder
-	_ = e.WriteText(&text, explain.Screen{}) // a Builder takes everything
-	_ = e.WriteSVG(&svg, a.Width)
-	verdict := plan.Verdict{}
-	if e.Verdict.Action == "redirect" {
-		verdict = plan.Verdict{Kind: plan.Redirect, Port: e.Verdict.Port}
-	}
-	out := &Explanation{Connection: e.Connection, Verdict: verdict.String(), Why: e.Why, Lands: e.Lands,
-		Changes: []Change{}, Hints: e.Hints, SVG: svg.String(), Text: text.String()}
-	if c != nil {
-		out.Changes = a.changes(e, c, q)
-	}
-	return out
 }
 
 // commands returns the lines for a terminal.
@@ -62,11 +40,11 @@ func (a *asked) commands() []Command {
 	if _, err := a.Connection.Question(); err != nil {
 		return out
 	}
-	return append(out, Command{"explain", line(append(a.connection(), of...))})
+	return append(out, Command{"explain", line(append(a.question(), of...))})
 }
 
-// connection returns the command's words for the connection.
-func (a *asked) connection() []string {
+// question returns the command's words for the connection.
+func (a *asked) question() []string {
 	d := a.Connection
 	if q, err := d.Question(); err == nil && q.To.IsValid() {
 		d.To, d.Port = netip.AddrPortFrom(q.To, q.Port).String(), ""

@@ -199,7 +199,7 @@ func (a *Answer) workload(r *Request, set *manifest.Set, w *manifest.Object) {
 		a.Workload.Why = strings.Join(in.Not, "; ")
 		a.Workload.Inject = asked.inject()
 		if q != nil {
-			a.Explanation = asked.explanation(explain.NotInjected(q, a.Workload.Why), nil)
+			a.Explanation = asked.explanation(explain.NotInjected(q, a.Workload.Why), q, nil)
 		}
 		return
 	}
@@ -216,7 +216,7 @@ func (a *Answer) workload(r *Request, set *manifest.Set, w *manifest.Object) {
 	var decided *plan.Decision
 	p := plan.Build(c)
 	if q != nil {
-		a.Explanation = asked.explanation(explain.Plan(q, &c), &c)
+		a.Explanation = asked.explanation(explain.Plan(q, &c), q, &c)
 		d := p.Decide(q.Flow())
 		decided = &d
 	}
@@ -229,6 +229,25 @@ func (a *Answer) workload(r *Request, set *manifest.Set, w *manifest.Object) {
 			})
 		}
 	}
+}
+
+// explanation returns what the page shows of one. c is nil for a pod that is not
+// injected.
+func (a *asked) explanation(e *explain.Explanation, q *explain.Question, c *config.Config) *Explanation {
+	e.Workload = a.w.String()
+	var text, svg strings.Builder
+	_ = e.WriteText(&text, explain.Screen{}) // a Builder takes everything
+	_ = e.WriteSVG(&svg, a.Width)
+	verdict := plan.Verdict{}
+	if e.Verdict.Action == "redirect" {
+		verdict = plan.Verdict{Kind: plan.Redirect, Port: e.Verdict.Port}
+	}
+	out := &Explanation{Connection: e.Connection, Verdict: verdict.String(), Why: e.Why, Lands: e.Lands,
+		Changes: []Change{}, Hints: e.Hints, SVG: svg.String(), Text: text.String()}
+	if c != nil {
+		out.Changes = a.changes(e, c, q)
+	}
+	return out
 }
 
 // cut shortens a long list to what a page has room for.

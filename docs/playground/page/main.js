@@ -54,8 +54,16 @@ function set(q) {
 
 let timer = 0, asking = false, again = false;
 
+function busy(is) {
+  if (is) {
+    $("answer").setAttribute("aria-busy", "true");
+  } else {
+    $("answer").removeAttribute("aria-busy");
+  }
+}
+
 function ask(delay) {
-  $("answer").setAttribute("aria-busy", "true");
+  busy(true);
   clearTimeout(timer);
   timer = setTimeout(now, delay);
 }
@@ -79,7 +87,7 @@ async function now() {
     show(answer);
   }
   if (!timer) {
-    $("answer").removeAttribute("aria-busy");
+    busy(false);
   }
 }
 
@@ -89,9 +97,11 @@ const act = {
   goTo: (line) => editor.goTo(line || 1),
   copy: (text) => copy(text, "Copied."),
   async apply(edit) {
+    busy(true);
     const done = await program.call("apply", { ...request(), edit });
     const what = edit.annotations.map((a) => `${a.key}: "${a.value}"`).join(", ");
     if (done.wrong) {
+      busy(false);
       note(`Write it by hand, as annotations of the pods: ${what}. ${done.wrong}.`);
       return;
     }

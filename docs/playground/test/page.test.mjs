@@ -122,6 +122,25 @@ test("each example, each of its workloads: the command line answers the same", a
   assert.ok(compared >= 20, `only ${compared} compared`);
 });
 
+test("assumptions are flags of the command line", async () => {
+  const p = await open();
+  await answer(p, () => p.selectOption("#example", "namespace-elsewhere.yaml"));
+  assert.equal(await text(p, "#injected"), "not injected");
+  await p.click(".assume summary");
+  await answer(p, () => p.check("#assume"));
+  assert.equal(await text(p, "#injected"), "injected");
+  await answer(p, () => p.selectOption("#mode", "cni"));
+  await answer(p, () => p.fill("#release", "2.10"));
+  writeFileSync(path.join(work, "manifest.yaml"), await saved(p));
+  assert.match(await line(p, "explain"), / --mode cni --assume-injected$/);
+  assert.equal(await text(p, "#transcript"), shunt(await line(p, "explain")));
+  assert.match(await line(p, "lint"), / --linkerd-version 2.10 --assume-injected$/);
+  assert.equal(JSON.parse(shunt(await line(p, "lint") + " -o json")).linkerd, "2.10");
+  assert.match(await text(p, "#findings"), /Linkerd 2\.10/);
+  await answer(p, () => p.fill("#release", "1.0"));
+  assert.match(await text(p, "#broken"), /^unknown release of Linkerd "1\.0"/);
+});
+
 test("a change is written into the manifest, keeps its comments, and can be undone", async () => {
   const p = await open();
   const was = await saved(p);

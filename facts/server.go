@@ -113,11 +113,22 @@ func identity(path string) (dev, ino uint64, err error) {
 	return uint64(st.Dev), st.Ino, err
 }
 
-// Gone reports whether there is nothing at the socket's path any more. A socket
-// of another server there is right: the one that came last answers.
+// Gone reports whether nobody can ask at the socket's path any more: there is
+// nothing, or the socket of a server that was killed. That of another server is
+// right: the one that came last answers.
 func (s *Server) Gone() bool {
-	_, _, err := identity(s.path)
-	return errors.Is(err, unix.ENOENT)
+	dev, ino, err := identity(s.path)
+	if err != nil || dev == s.dev && ino == s.ino {
+		return errors.Is(err, unix.ENOENT)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	// Of a socket of another type that somebody listens at, the kernel says
+	// EPROTOTYPE and makes no connection.
+	return errors.Is(unix.Connect(fd, &unix.SockaddrUnix{Name: s.path}), unix.ECONNREFUSED)
 }
 
 // Serve answers clients until the context ends, and then lets go of those that

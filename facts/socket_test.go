@@ -388,6 +388,17 @@ func TestOfTwoAgentsTheLaterAnswersAndKeepsItsSocket(t *testing.T) {
 	if second.Gone() {
 		t.Error("the first one took the second one's socket along")
 	}
+	third, err := Listen(first.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.Gone() {
+		t.Error("a third one that answers is taken for a dead one")
+	}
+	_ = third.listener.Close() // killed
+	if !second.Gone() {
+		t.Error("the socket of one that was killed is taken for one that answers")
+	}
 	if err := os.RemoveAll(filepath.Dir(first.path)); err != nil {
 		t.Fatal(err)
 	}

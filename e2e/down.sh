@@ -59,6 +59,7 @@ cgroups | while read -r d; do # leaves first
   for _ in $(seq 20); do find "$d" -depth -type d -exec rmdir {} + 2>/dev/null; [ -d "$d" ] || break; sleep 0.1; done
 done
 [ -s "$RUN/sysctl.saved" ] && while IFS='=' read -r k v; do sysctl -qw "$k=$v"; done <"$RUN/sysctl.saved"
+rm -f /var/lib/cni/results/"$NETNS"-* # of a pod whose network got another name meanwhile
 find /var/log/containers -lname "$RUN/*" -delete 2>/dev/null
 rm -rf "$RUN" /var/lib/kubelet/device-plugins/kubelet_internal_checkpoint /var/lib/kubelet/device-plugins/kubelet.sock
 

@@ -78,7 +78,7 @@ func TestTheLifeOfANode(t *testing.T) {
 	c.story("a primary plugin that takes another file and network is followed, and back", func(c cluster) {
 		m := c.machine()
 		other := filepath.Join(filepath.Dir(file), "05-other.conflist")
-		change := strings.NewReplacer(`"k8se2e"`, `"other"`, "cni0", "cni1", "10.244.0.0", "10.244.1.0")
+		change := strings.NewReplacer(`"k8se2e"`, `"k8se2e-other"`, "cni0", "cni1", "10.244.0.0", "10.244.1.0")
 		m.rewrite(other, []byte(change.Replace(string(original))))
 		m.remove(file)
 		c.chained()

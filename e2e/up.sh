@@ -127,7 +127,7 @@ if [ ! -e "/run/netns/$NETNS" ]; then
   rm -f "$LOGS"/*.log "$ETC"/static/*
 fi
 
-mkdir -p "$RUN"; mkdir -p -m 711 "$RUN/containerd" # a pod's user namespace has to get through
+mkdir -p "$RUN/containerd"; chmod 711 "$RUN/containerd" # a pod's user namespace has to get through
 
 # --- 5. the node's network namespace -----------------------------------------------
 # nsenter, not "ip netns exec": the latter mounts a fresh /sys without the cgroup mounts.

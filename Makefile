@@ -91,6 +91,8 @@ HOST := linux-$(shell go env GOARCH)
 
 e2e: bin/$(HOST) ## judge image, chart and agent by a real Kubernetes: its own, or that of KUBECONFIG (E2E: where it is built, once; RUN: some stories; CONTAINERD=: the distribution's)
 	go run ./image/mkimage -out bin/e2e -registry "$(REGISTRY)" -version "$(VERSION)" bin/$(HOST)
+	$(subst main.version=$(VERSION),main.version=$(VERSION)-next,$(BUILD)) -o bin/next/$(HOST)/ ./cmd/...
+	go run ./image/mkimage -out bin/e2e-next -registry "$(REGISTRY)" -version "$(VERSION)-next" bin/next/$(HOST)
 	exec scripts/e2e.sh bin/e2e "$(REGISTRY)" "$(VERSION)"
 
 bench: build ## measure CPU time and size against the bare tools, as ratios (root)

@@ -19,6 +19,7 @@ import (
 const (
 	envFolder = "E2E"         // where up.sh builds and runs; its tools are used
 	envImage  = "E2E_IMAGE"   // NAME:TAG of shunt's image, which the nodes have
+	envNext   = "E2E_NEXT"    // the tag of the release to upgrade to; empty: none
 	envNetDir = "E2E_NET_DIR" // folders on the node, which is this machine; empty: a node elsewhere, with the chart's defaults
 	envBinDir = "E2E_BIN_DIR"
 	envTools  = "E2E_TOOLS" // an image with busybox, which the nodes have

@@ -156,10 +156,15 @@ spec:
 		}
 		c.kubectl("-n", podsNamespace, "delete", "pod", "host", "--wait", "--timeout=60s")
 	})
-	c.story("helm upgrade rolls the agent under a stream of new pods", func(c cluster) {
+	c.story("helm upgrade to the next version rolls the agent under a stream of new pods", func(c cluster) {
+		flags := append(release("upgrade", ".."), "--set", "logLevel=debug")
+		next := os.Getenv(envNext)
+		if next != "" {
+			flags = append(flags, "--set", "image.version="+next)
+		}
 		done := make(chan error, 1)
 		go func() {
-			_, err := c.tryHelm(append(release("upgrade", ".."), "--set", "logLevel=debug")...)
+			_, err := c.tryHelm(flags...)
 			done <- err
 		}()
 		n := 0
@@ -178,6 +183,9 @@ spec:
 		}
 		c.Logf("%d pods started meanwhile", n)
 		c.chained()
+		if version := c.kubectl("-n", meshNamespace, "exec", "daemonset/linkerd-cni", "--", "/shunt-agent", "version"); !strings.Contains(version, next) {
+			c.Errorf("the agent's version is %q, want %s", version, next)
+		}
 	})
 	c.story("helm uninstall takes the chain out, pods keep running, new ones are not meshed", func(c cluster) {
 		c.helm("uninstall", "linkerd-cni", "-n", meshNamespace, "--wait", "--timeout", "120s")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests: scripts/e2e.sh FOLDER REGISTRY VERSION, the folder of
-# the images' archives for this machine and their names. Where KUBECONFIG names no
+# the images' archives for this machine and their names; FOLDER-next and
+# VERSION-next are those of the release that is upgraded to. Where KUBECONFIG names no
 # cluster, one is started (e2e/up.sh) and taken away again; what is built for it
 # stays in $E2E. RUN picks tests, as go test -run does.
 set -euo pipefail
@@ -24,12 +25,12 @@ if [ -z "${KUBECONFIG:-}" ]; then
 	own=1
 	export E2E=${E2E:-/var/tmp/shunt-e2e} CONTAINERD=${CONTAINERD-v2.4.2}
 	export RUNC=${RUNC-${CONTAINERD:+v1.3.0}}
-	export IMAGES="$folder/shunt-linux-$arch.tar $folder/shunt-init-linux-$arch.tar"
+	export IMAGES="$folder/shunt-linux-$arch.tar $folder/shunt-init-linux-$arch.tar $folder-next/shunt-linux-$arch.tar"
 	mkdir -p "$E2E"
 	e2e/up.sh
 	export KUBECONFIG=$E2E/etc/admin.kubeconfig E2E_NET_DIR=$E2E/cni/conf E2E_BIN_DIR=$E2E/cni/bin
 fi
-export E2E_IMAGE=$registry/shunt:$version
+export E2E_IMAGE=$registry/shunt:$version E2E_NEXT=$version-next
 cd e2e
 set -m # a process group of their own, so that none outlives this one
 ../bin/e2e.test -test.v -test.timeout 60m ${RUN:+-test.run "$RUN"} &

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // The reasons of Events.
@@ -158,13 +160,13 @@ func (e *events) create(ctx context.Context, ev event, now time.Time) (*series, 
 	if ev.warning {
 		kind = corev1.EventTypeWarning
 	}
-	s := &series{namespace: ev.regarding.Namespace, name: fmt.Sprintf("%s.%x", ev.regarding.Name, now.UnixNano()), first: now, written: now, count: 1}
+	s := &series{namespace: ev.regarding.Namespace, name: eventName(ev.regarding.Name, now), first: now, written: now, count: 1}
 	if s.namespace == "" {
 		s.namespace = metav1.NamespaceDefault
 	}
 	note := ev.note
 	if len(note) > eventNote {
-		note = note[:eventNote-4] + " ..."
+		note = strings.ToValidUTF8(note[:eventNote-4], "") + " ..."
 	}
 	return s, e.kube.events.Post().Namespace(s.namespace).Resource("events").Body(&eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{Namespace: s.namespace, Name: s.name},
@@ -177,6 +179,14 @@ func (e *events) create(ctx context.Context, ev event, now time.Time) (*series, 
 		Note:                note,
 		Type:                kind,
 	}).Do(ctx).Error()
+}
+
+// eventName is the name of an Event about an object, whose own name can be as long
+// as the API allows.
+func eventName(about string, at time.Time) string {
+	suffix := fmt.Sprintf(".%x", at.UnixNano())
+	const most = validation.DNS1123SubdomainMaxLength
+	return strings.TrimRight(about[:min(len(about), most-len(suffix))], ".-") + suffix
 }
 
 // again writes that an Event has happened more than once.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 
 	"shunt/pods"
 )
@@ -51,7 +52,7 @@ func encodeSnapshot(list []pod) ([]byte, error) {
 // readSnapshot returns the pods of a snapshot by namespace/name, and when it was
 // written.
 func readSnapshot(path string) (map[string]pod, time.Time, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a named pipe would hold the agent up
 	if err != nil {
 		return nil, time.Time{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
@@ -269,6 +270,16 @@ func TestASnapshotThatMakesNoSenseIsNotUsed(t *testing.T) {
 		r.says("what the agent before this one knew of pods is not used")
 		r.end()
 	}
+	// A named pipe does not hold the agent up.
+	path := filepath.Join(dir, snapshotFile)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, noAPI(t), func(c *Config) { c.RunDir = dir })
+	r.says("what the agent before this one knew of pods is not used")
 }
 
 func TestOfTwoAgentsThatOverlapOneAlwaysAnswers(t *testing.T) {

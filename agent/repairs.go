@@ -43,7 +43,7 @@ func (a *agent) startRepair(ctx context.Context, w *podWatch, e *events) {
 	}
 	w.listen(podListener{is: func(p pod) { r.See(toRepair(p)) }, gone: func(p pod) { r.Gone(p.UID) }})
 	go func() {
-		w.waitForNamespaces(ctx)
+		w.waitUntilKnown(ctx)
 		for _, p := range w.all() { // with what their namespaces say
 			r.See(toRepair(p))
 		}
@@ -119,16 +119,16 @@ func (c cluster) Tell(ctx context.Context, id pods.ID, n repair.Note) {
 	})
 }
 
-// waitForNamespaces waits until the annotations of namespaces are known, or, where
-// they cannot be had, a moment.
-func (w *podWatch) waitForNamespaces(ctx context.Context) {
+// waitUntilKnown waits until all pods of the node and the annotations of namespaces
+// are known, or, where they cannot be had, a moment.
+func (w *podWatch) waitUntilKnown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for {
 		w.mu.Lock()
-		known, changed := w.known.namespaces, w.changed
+		known, changed := w.known, w.changed
 		w.mu.Unlock()
-		if known || w.namespaces.denied() {
+		if known.pods && (known.namespaces || w.namespaces.denied()) {
 			return
 		}
 		select {

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"shunt/agent/repair"
 	"shunt/netns/netnstest"
@@ -117,20 +118,37 @@ func TestAPodWithoutRulesThatItsValidatorBlocksIsRepairedAndRuns(t *testing.T) {
 
 // Repairs once waited for all of the time that they give the namespaces, because
 // nobody said that these had been listed.
-func TestARepairWaitsForTheListOfNamespacesAndNoLonger(t *testing.T) {
+func TestARepairWaitsForTheListsOfPodsAndNamespacesAndNoLonger(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	a.objects["namespaces"] = []any{someNamespace("shop", nil)}
 	w, _ := watchPods(t, a)
 	done := make(chan bool)
 	go func() {
-		w.waitForNamespaces(t.Context())
+		w.waitUntilKnown(t.Context())
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		done <- w.known.namespaces
+		done <- w.known.pods && w.known.namespaces
 	}()
 	if !<-done {
-		t.Error("the namespaces were listed, and it waited until its time was over")
+		t.Error("pods and namespaces were listed, and it waited until its time was over")
+	}
+}
+
+// With client-go's own limit, the last of 100 pods that were blocked waited half a
+// minute for its Events.
+func TestTheEventsOfAHundredPodsDoNotHoldTheirRepairsUp(t *testing.T) {
+	t.Parallel()
+	k, err := newKube(&rest.Config{Host: "http://127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*rest.RESTClient{"events": k.events, "core": k.core} {
+		for i := range 100 {
+			if !c.GetRateLimiter().TryAccept() {
+				t.Fatalf("%s: after %d requests the next has to wait", name, i)
+			}
+		}
 	}
 }
 

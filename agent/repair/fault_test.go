@@ -206,7 +206,7 @@ func TestAPodWhoseAddressesDoNotFitOrFitTwiceIsNotTouched(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(n.folder, "cni-left"), nil, 0o644); err != nil { // of a deleted namespace
 		t.Fatal(err)
 	}
-	n.has(meshed("half", "1", top.Pod.IPv4, top.Client.IPv6))
+	n.has(meshed("half", "1", top.Pod.IPv6, top.Client.IPv6))
 	n.comesTo(map[State]int{Unknown: 1}, "shop/half NetnsNotFound")
 	if got := n.counts("netns_lookup_errors_total"); got != 3 {
 		t.Errorf("%v lookups failed, want one more than there are pauses", got)
@@ -226,6 +226,25 @@ func TestAPodWhoseAddressesDoNotFitOrFitTwiceIsNotTouched(t *testing.T) {
 	n.mount("same", top.Pod)
 	n.has(meshed("twice", "2", top.Pod.IPv4))
 	n.comesTo(map[State]int{Unknown: 1, Ruled: 1}, "shop/half NetnsNotFound, shop/twice NetnsNotFound, shop/twice RulesMissing, shop/twice RulesRepaired")
+}
+
+// A pod's status can be late, and somebody may be allowed to write it: the
+// namespace that has its address is another pod's by then.
+func TestAPodWhoseAddressIsAnotherPodsToo(t *testing.T) {
+	t.Parallel()
+	top := netnstest.NewTopology(t)
+	n := newNode(t)
+	n.mount("cni-other", top.Pod)
+	other := Pod{ID: pods.ID{Namespace: "bank", Name: "other", UID: "2"}, IPs: []netip.Addr{top.Pod.IPv6, top.Pod.IPv4}, Started: true}
+	n.has(other, meshed("web", "1", top.Pod.IPv4))
+	n.comesTo(map[State]int{Unknown: 1}, "shop/web NetnsNotFound")
+	if text := live(t, top.Pod); text != "" {
+		t.Fatalf("rules were written:\n%s", text)
+	}
+	// A pod that has ended keeps its address in its status.
+	other.Over = true
+	n.has(other, meshed("web", "1", top.Pod.IPv4))
+	n.comesTo(map[State]int{Ruled: 1}, "shop/web NetnsNotFound, shop/web RulesMissing, shop/web RulesRepaired")
 }
 
 func TestANamespaceThatGetsItsAddressLateIsFound(t *testing.T) {

@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -26,6 +27,10 @@ func (r *Repairer) look(ctx context.Context, uid string) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	log := r.Log.With("pod", e.pod.String(), "uid", uid)
+	if other, both := r.pods.other(e.pod); both {
+		r.notLocated(ctx, e, fmt.Errorf("%w: %s", errShared, other), log)
+		return
+	}
 	ns, place, err := r.Locator.Find(uid, e.pod.IPs)
 	if err != nil {
 		r.notLocated(ctx, e, err, log)
@@ -141,4 +146,5 @@ var (
 	ErrGone    = errors.New("there is no pod of this name and uid any more")
 	ErrLater   = errors.New("not now")
 	errChanged = errors.New("the pod has changed")
+	errShared  = errors.New("another pod of the node has one of the pod's addresses")
 )

@@ -118,13 +118,14 @@ func New(c Config) (*Repairer, error) {
 		c.retries = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
 	}
 	return &Repairer{Config: c, metrics: newMetrics(c.Metrics), queue: workqueue.NewTypedDelayingQueue[string](),
-		pods: table{pods: map[string]*entry{}}}, nil
+		pods: table{pods: map[string]*entry{}, claims: map[string]Pod{}}}, nil
 }
 
 // See says that a pod is there or has changed; it is looked at soon.
 func (r *Repairer) See(p Pod) {
+	r.pods.claim(p)
 	if !r.wants(p) {
-		r.Gone(p.UID)
+		r.drop(p.UID)
 		return
 	}
 	r.pods.put(p)
@@ -133,6 +134,11 @@ func (r *Repairer) See(p Pod) {
 
 // Gone says that a pod is no longer there.
 func (r *Repairer) Gone(uid string) {
+	r.pods.release(uid)
+	r.drop(uid)
+}
+
+func (r *Repairer) drop(uid string) {
 	r.pods.drop(uid)
 	r.metrics.states(r.pods.count())
 }

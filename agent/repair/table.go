@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -36,10 +37,43 @@ func (e *entry) settled() bool {
 	return (e.state == Ruled || e.state == Outdated) && e.place.Still()
 }
 
-// table holds the pods that are to have rules, by uid.
+// table holds the pods that are to have rules, by uid, and the addresses of all
+// pods of the node.
 type table struct {
-	mu   sync.Mutex
-	pods map[string]*entry
+	mu     sync.Mutex
+	pods   map[string]*entry
+	claims map[string]Pod
+}
+
+// claim keeps a pod's addresses, as its status has them.
+func (t *table) claim(p Pod) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.HostNetwork || p.Over {
+		delete(t.claims, p.UID) // it has none of its own, or gives them back
+		return
+	}
+	t.claims[p.UID] = p
+}
+
+// other returns another pod that has one of a pod's addresses: one of the two is
+// out of date, and nobody can tell which.
+func (t *table) other(p Pod) (other Pod, found bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for uid, c := range t.claims {
+		if uid != p.UID && slices.ContainsFunc(p.IPs, func(a netip.Addr) bool { return slices.Contains(c.IPs, a) }) {
+			return c, true
+		}
+	}
+	return Pod{}, false
+}
+
+// release forgets a pod's addresses.
+func (t *table) release(uid string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.claims, uid)
 }
 
 func (t *table) put(p Pod) {

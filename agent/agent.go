@@ -71,6 +71,14 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	a.installer = install.New(cfg.Install, log)
 	runtime := make(chan struct{})
 	a.known = sync.OnceFunc(func() { close(runtime) })
+	var k *kube
+	if cfg.Kube != nil {
+		var err error
+		if k, err = newKube(cfg.Kube); err != nil { // installing does not need it
+			log.Warn("the API server is not talked to", "err", err)
+			a.cfg.Kube = nil
+		}
+	}
 
 	// The watches outlive the signal, since the end depends on what they say.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -92,14 +100,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if a.facts != nil {
 		wait.Go(func() { a.facts.run(background) })
 	}
-	if cfg.Kube == nil {
-		log.Warn("no API server: the plugin is installed and kept, without Events, and stays when the agent ends")
+	if k == nil {
+		log.Warn("no API server: the plugin is installed and kept, without Events, facts and repairs, and stays when the agent ends")
 		a.known()
 	} else {
-		k, err := newKube(cfg.Kube)
-		if err != nil {
-			return err
-		}
 		go a.talk(background, k) // not waited for: see inform
 	}
 	select {

@@ -236,6 +236,19 @@ func TestFaultAPIAway(t *testing.T) {
 	}
 }
 
+// An agent that cannot make a client of the API, as with a service account whose
+// certificate cannot be read, once ended before it had installed anything.
+func TestFaultNoClientOfTheAPI(t *testing.T) {
+	t.Parallel()
+	r := start(t, &rest.Config{Host: "https://" + freeAddr(t), TLSClientConfig: rest.TLSClientConfig{CAData: []byte("no certificate")}})
+	r.ready()
+	r.says("make a client of the Kubernetes API")
+	r.end()
+	if !r.chained() {
+		t.Error("the plugin is gone")
+	}
+}
+
 func TestFaultAPISlow(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)

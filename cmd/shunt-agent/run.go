@@ -84,7 +84,7 @@ func newRun(s *system) *cobra.Command {
 		}
 		kube, err := agent.InCluster("shunt-agent/" + versionString())
 		if err != nil {
-			log.Debug("no API server", "err", err)
+			log.Warn("the API server is not talked to", "err", err)
 		}
 		return agent.Run(cmd.Context(), agent.Config{
 			Install: installer, Kube: kube, Node: r.node, Namespace: o.namespace, DaemonSet: r.daemonSet, OnTerm: agent.OnTerm(r.onTerm),

@@ -38,7 +38,7 @@ type Pod struct {
 	Over        bool      // it has ended, or is being deleted
 	Started     bool      // an application's container runs or has run
 	Accepted    time.Time // by the kubelet, before it made the network namespace; zero: not known
-	Replaced    bool      // something makes a new one in its place; known of a fresh one only
+	Replaced    bool      // something makes a new one in its place
 }
 
 // Cluster is what is asked of the API server, each time with a bound.
@@ -117,15 +117,16 @@ func New(c Config) (*Repairer, error) {
 	if c.retries == nil {
 		c.retries = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
 	}
-	return &Repairer{Config: c, metrics: newMetrics(c.Metrics), queue: workqueue.NewTypedDelayingQueue[string](),
-		pods: table{pods: map[string]*entry{}, claims: map[string]Pod{}}}, nil
+	r := &Repairer{Config: c, queue: workqueue.NewTypedDelayingQueue[string](), pods: table{pods: map[string]*entry{}, claims: map[string]Pod{}}}
+	r.metrics = newMetrics(c.Metrics, &r.pods)
+	return r, nil
 }
 
 // See says that a pod is there or has changed; it is looked at soon.
 func (r *Repairer) See(p Pod) {
 	r.pods.claim(p)
 	if !r.wants(p) {
-		r.drop(p.UID)
+		r.pods.drop(p.UID)
 		return
 	}
 	r.pods.put(p)
@@ -135,12 +136,7 @@ func (r *Repairer) See(p Pod) {
 // Gone says that a pod is no longer there.
 func (r *Repairer) Gone(uid string) {
 	r.pods.release(uid)
-	r.drop(uid)
-}
-
-func (r *Repairer) drop(uid string) {
 	r.pods.drop(uid)
-	r.metrics.states(r.pods.count())
 }
 
 // wants reports whether a pod is to have rules, and can be looked at.
@@ -158,7 +154,6 @@ func (r *Repairer) Run(ctx context.Context) {
 			return
 		}
 		r.look(ctx, uid)
-		r.metrics.states(r.pods.count())
 		r.queue.Done(uid)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"shunt/explain"
 	"shunt/facts"
 	"shunt/logging"
+	"shunt/plan"
 	"shunt/pods"
 	"shunt/redirect"
 )
@@ -244,7 +245,7 @@ func (r *podRun) repair(ctx context.Context, p *agent.NodePod) error {
 	if r.format == "json" {
 		return r.json(map[string]bool{"changed": changed})
 	}
-	_, err = fmt.Fprintf(r.stdout, "pod %s: %s\n", printable(p.String()), text)
+	_, err = fmt.Fprintf(r.stdout, "pod %s: %s\n", plan.Printable(p.String()), text)
 	return err
 }
 

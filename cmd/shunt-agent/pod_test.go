@@ -96,6 +96,7 @@ func TestAPodOfTheNodeWhileTheAPIServerIsAway(t *testing.T) {
 		{"shop/plain status", 1, "no rules", ""},
 		{"shop/elsewhere diff", 2, "", "no network namespace has the pod's addresses"},
 		{"shop/none status", 2, "", "the agent did not know it"},
+		{"shop/\x1b[2Jx status", 2, "", `shop/\x1b[2Jx:`},
 		{"shop/web-0", 2, "", "which pod, and what about it?"},
 		{"web-0 status", 2, "", `"web-0" is not a pod's namespace and name`},
 		{"shop/web-0 destroy", 2, "", `"destroy" is nothing that can be done with a pod`},

@@ -12,6 +12,7 @@ import (
 	"shunt/agent"
 	"shunt/cli"
 	"shunt/config"
+	"shunt/plan"
 	"shunt/redirect"
 )
 
@@ -35,7 +36,7 @@ func run(ctx context.Context, s system) int {
 		return int(status)
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
-	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), text)
+	fmt.Fprintf(s.stderr, "%s: %s\n", called.CommandPath(), plan.Printable(text))
 	if config.IsInput(err) || redirect.IsUntouched(err) {
 		return exitRejected
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shunt/agent/install"
+	"shunt/plan"
 )
 
 func newStatus(s *system) *cobra.Command {
@@ -48,7 +49,7 @@ func newStatus(s *system) *cobra.Command {
 func printStatus(to io.Writer, l install.Look, addr, answer string, ready bool, facts string) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", name, printable(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(w, "%s\t%s\n", name, plan.Printable(fmt.Sprintf(format, args...)))
 	}
 	if l.File == "" {
 		line("Network", "none in %s", l.NetDir)
@@ -79,13 +80,4 @@ func printStatus(to io.Writer, l install.Look, addr, answer string, ready bool, 
 		line("Facts", "%s", facts)
 	}
 	return w.Flush()
-}
-
-// printable escapes what is not printable: names come from files.
-func printable(text string) string {
-	quoted := fmt.Sprintf("%+q", text)
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
-		return quoted[1 : len(quoted)-1]
-	}
-	return text
 }

@@ -19,6 +19,9 @@ var (
 	errElsewhere = errors.New("something else answered")
 )
 
+// errListen says that there was no listening, and no attempt.
+var errListen = errors.New("listen")
+
 // The time of one attempt to connect, and of the pause before the next. A
 // connection that is redirected stays on the loopback interface, and takes
 // microseconds.
@@ -37,7 +40,7 @@ const (
 func redirected(ctx context.Context, listen, to netip.AddrPort, deadline time.Time, log *slog.Logger) error {
 	listener, err := listenAt(listen)
 	if err != nil {
-		return fmt.Errorf("listen at %s: %w", listen, err)
+		return fmt.Errorf("%w at %s: %w", errListen, listen, err)
 	}
 	defer unix.Close(listener)
 	log.InfoContext(ctx, "listening", "addr", listen.String())

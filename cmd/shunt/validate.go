@@ -86,6 +86,8 @@ func (r *validateRun) run(ctx context.Context) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		return notValid{fmt.Errorf("%w: the proxy listens there already: run this before it", err)}
+	case errors.Is(err, errListen):
+		return notValid{fmt.Errorf("%w: give --listen-addr an address of this pod, or 0.0.0.0", err)}
 	case err != nil:
 		return notValid{fmt.Errorf("in %s no connection to %s was redirected to %s (%w): %s", r.timeout, to, listen, err, r.hint(to, err))}
 	}
@@ -116,6 +118,8 @@ func (r *validateRun) addresses() (listen, to netip.AddrPort, err error) {
 	switch {
 	case to.Addr().IsLoopback() || to.Addr().IsUnspecified():
 		return listen, to, cli.BadFlag("connect-addr", "%s is this host, and connections to it are never redirected: want an address outside", to)
+	case to.Addr().Is6() && to.Addr().IsLinkLocalUnicast():
+		return listen, to, cli.BadFlag("connect-addr", "%s is of one link only: want an address outside", to)
 	case to.Addr().Is6() != listen.Addr().Is6() && listen.Addr() != netip.IPv6Unspecified():
 		return listen, to, cli.BadFlag("listen-addr", "%s takes no connections to %s: want [::]:%d, for both families", listen, to, listen.Port())
 	case r.timeout <= 0:

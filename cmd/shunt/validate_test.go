@@ -92,6 +92,17 @@ func TestValidateSaysWhyAConnectionIsNotRedirected(t *testing.T) {
 		t.Errorf("no route: status %d: %s", code, errs)
 	}
 
+	// Where nothing can listen, the rules are not to blame.
+	for _, addr := range []string{"10.9.9.9:4140", "[fe80::1]:4140"} {
+		code, errs := validateIn(t, top.Pod, "--listen-addr", addr, "--connect-addr", map[bool]string{true: "[2001:db8::1]:80", false: "198.51.100.1:80"}[addr[0] == '['])
+		if code != exitNotValid || !strings.Contains(errs, "listen at "+addr+": ") || !strings.Contains(errs, "give --listen-addr") || strings.Contains(errs, "rules") {
+			t.Errorf("listening at %s: status %d: %s", addr, code, errs)
+		}
+	}
+	if code, errs := validateIn(t, top.Pod, "--listen-addr", "[::]:4140", "--connect-addr", "[fe80::1%lo]:80"); code != exitRejected || !strings.Contains(errs, "is of one link only") {
+		t.Errorf("a link-local address: status %d: %s", code, errs)
+	}
+
 	// The proxy runs already.
 	netnstest.StartApp(t, top.Pod, netip.MustParseAddrPort("[::]:4140"))
 	if code, errs := validateIn(t, top.Pod); code != exitNotValid || !strings.Contains(errs, "listen at 0.0.0.0:4140: address already in use: the proxy listens there already") {

@@ -37,13 +37,15 @@ func TestValidateSaysThatAConnectionIsRedirected(t *testing.T) {
 				netnstest.Tool(t, "iptables-"+backend[3])
 				netnstest.IDs(t, 2102)
 			}
-			pod := netnstest.NewTopology(t).Pod
-			mustInit(t, pod, append(backend, "--ipv6")...)
 			for _, args := range [][]string{
 				{},
 				{"--connect-addr", "[2001:db8::1]:20001", "--listen-addr", "[::]:4140"},
 				{"--connect-addr", "1.1.1.1:20001", "--listen-addr", "[::]:4140"}, // both families at once
 			} {
+				// A pod each, because of those copies of the listening socket that
+				// the children of other tests have until they execute their program.
+				pod := netnstest.NewTopology(t).Pod
+				mustInit(t, pod, append(backend, "--ipv6")...)
 				if code, errs := validateIn(t, pod, args...); code != exitDone {
 					t.Errorf("%q: status %d: %s", args, code, errs)
 				}
@@ -56,15 +58,17 @@ func TestValidateSaysWhyAConnectionIsNotRedirected(t *testing.T) {
 	t.Parallel()
 	top := netnstest.NewTopology(t)
 	netnstest.StartApp(t, top.Server, netip.MustParseAddrPort("[::]:80"))
+	// A port each: the child of another test has a copy of the listening socket
+	// until it executes its program.
 	for _, test := range []struct {
 		name string
 		args []string
 		want string
 	}{
-		{"nobody there", nil, "(no answer): the pod has no rules, or they let it bypass the proxy"},
-		{"nothing listens", []string{"--connect-addr", "198.51.100.1:20001"}, "(connection refused): the pod has no rules"},
-		{"a server there", []string{"--connect-addr", "198.51.100.1:80"}, "(something else answered): the pod has no rules"},
-		{"a server there, by IPv6", []string{"--connect-addr", "[2001:db8::1]:80", "--listen-addr", "[::]:4140"}, "(something else answered)"},
+		{"nobody there", []string{"--listen-addr", "0.0.0.0:4141"}, "(no answer): the pod has no rules, or they let it bypass the proxy"},
+		{"nothing listens", []string{"--listen-addr", "0.0.0.0:4142", "--connect-addr", "198.51.100.1:20001"}, "(connection refused): the pod has no rules"},
+		{"a server there", []string{"--listen-addr", "0.0.0.0:4143", "--connect-addr", "198.51.100.1:80"}, "(something else answered): the pod has no rules"},
+		{"a server there, by IPv6", []string{"--connect-addr", "[2001:db8::1]:80", "--listen-addr", "[::]:4144"}, "(something else answered)"},
 	} {
 		if code, errs := validateIn(t, top.Pod, append(test.args, "--timeout", "300ms")...); code != exitNotValid || !strings.Contains(errs, test.want) {
 			t.Errorf("%s: status %d: %s", test.name, code, errs)
@@ -104,8 +108,9 @@ func TestValidateSaysWhyAConnectionIsNotRedirected(t *testing.T) {
 	}
 
 	// The proxy runs already.
-	netnstest.StartApp(t, top.Pod, netip.MustParseAddrPort("[::]:4140"))
-	if code, errs := validateIn(t, top.Pod); code != exitNotValid || !strings.Contains(errs, "listen at 0.0.0.0:4140: address already in use: the proxy listens there already") {
+	busy := netnstest.New(t)
+	netnstest.StartApp(t, busy, netip.MustParseAddrPort("[::]:4140"))
+	if code, errs := validateIn(t, busy); code != exitNotValid || !strings.Contains(errs, "listen at 0.0.0.0:4140: address already in use: the proxy listens there already") {
 		t.Errorf("port in use: status %d: %s", code, errs)
 	}
 }

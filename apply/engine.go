@@ -148,8 +148,8 @@ func (n *noBackend) Unwrap() []error { return n.refusals }
 
 // ErrHalfCovered is wrapped when the kernel cannot translate IPv6 addresses
 // and the namespace has some: rules for IPv4 alone would let their traffic
-// pass the proxy.
-var ErrHalfCovered = errors.New("the namespace has an IPv6 address, and rules for IPv4 alone would let its traffic pass the proxy")
+// bypass the proxy.
+var ErrHalfCovered = errors.New("the namespace has an IPv6 address, and rules for IPv4 alone would let its traffic bypass the proxy")
 
 // withoutIPv6 makes the one exception to covering IPv6: a kernel that cannot
 // translate IPv6 addresses, in a namespace that has none to translate.

@@ -39,7 +39,7 @@ func (c Comparison) Summary() string {
 				parts = append(parts, sec.Place.String()+" has what it should not: "+line)
 			}
 			if i := slices.IndexFunc(want.Sections, func(w Section) bool { return w.Place == sec.Place }); i >= 0 && sec.Spec != want.Sections[i].Spec {
-				parts = append(parts, fmt.Sprintf("%s is “%s” and should be “%s”", sec.Place, sec.Spec, want.Sections[i].Spec))
+				parts = append(parts, fmt.Sprintf("%s is %q and should be %q", sec.Place, sec.Spec, want.Sections[i].Spec))
 			}
 		}
 	}

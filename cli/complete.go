@@ -2,11 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"shunt/config"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"shunt/config"
 )
 
 // Completing reports whether a shell asks the program to complete a line.

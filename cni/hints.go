@@ -42,7 +42,7 @@ func hint(err error) string {
 	case config.IsInput(err):
 		return "use fewer or wider ranges in the pod's annotations or in shunt's entry of the conflist"
 	case errors.Is(err, apply.ErrHalfCovered):
-		return `give the node's kernel IPv6 NAT, or let IPv6 pass the proxy with "ipv6": false in the linkerd block of shunt's entry`
+		return `give the node's kernel IPv6 NAT, or let IPv6 bypass the proxy with "ipv6": false in the linkerd block of shunt's entry`
 	}
 	return ""
 }

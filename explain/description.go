@@ -76,11 +76,11 @@ func (d *Description) addresses(q *Question) (err error) {
 			return field("from", "%q is not an address: want one such as 10.1.2.3", d.From)
 		}
 	}
-	port := d.Port
+	port, given := d.Port, "port"
 	if d.To != "" {
 		host := d.To
 		if i := strings.LastIndexByte(host, ':'); port == "" && i >= 0 && (strings.IndexByte(host, ':') == i || host[i-1] == ']') {
-			host, port = strings.Trim(host[:i], "[]"), host[i+1:]
+			host, port, given = strings.Trim(host[:i], "[]"), host[i+1:], "to"
 		}
 		if q.To, err = netip.ParseAddr(host); err != nil {
 			return field("to", "%q is not an address and a port: want such as 10.0.0.5:3306 or [fd00::5]:3306, or an address and the port by itself; names are not looked up", d.To)
@@ -91,7 +91,7 @@ func (d *Description) addresses(q *Question) (err error) {
 	case q.Direction == plan.Outbound && !q.To.IsValid():
 		return field("to", "where does the connection go? want such as 10.0.0.5:3306")
 	case q.From.IsValid() && q.To.IsValid() && q.From.Is4() != q.To.Is4():
-		return field("from", "it and where the connection goes, %s and %s, are of different families", q.From, q.To)
+		return field("from", "%s is not of the same family as %s, where the connection goes", q.From, q.To)
 	case q.Direction == plan.Inbound && q.From.IsLoopback():
 		// The connection went through the output hook, and nat looks at a
 		// connection once (net/netfilter/nf_nat_core.c, nf_nat_initialized).
@@ -100,7 +100,7 @@ func (d *Description) addresses(q *Question) (err error) {
 		return field("port", "which port does the connection go to? want such as 8080")
 	}
 	if q.Port, err = config.ParsePort(port); err != nil {
-		return field("port", "%w", err)
+		return field(given, "%w", err)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type Rule struct {
 	Name    string           `json:"name"`
 	Match   string           `json:"match"`
 	Verdict plan.VerdictView `json:"verdict"`
+	Does    string           `json:"does,omitempty"` // what a live rule does that the verdict has no word for: "drop"
 	Decides bool             `json:"decides"`
 	Packets *uint64          `json:"packets,omitempty"` // first packets of connections, counted by the kernel
 }

@@ -63,9 +63,9 @@ func liveChain(name string, rules []apply.Rule, decides int) Chain {
 		case r.NotUnderstood != "":
 			c.Rules[i].Match, c.Rules[i].Verdict = "not understood: "+r.NotUnderstood, plan.VerdictView{Action: "unknown"}
 		case r.Jump != "":
-			c.Rules[i].Verdict = plan.VerdictView{Action: "jump"}
+			c.Rules[i].Verdict, c.Rules[i].Does = plan.VerdictView{Action: "jump"}, "jump to "+r.Jump
 		case r.Other != "":
-			c.Rules[i].Verdict = plan.VerdictView{Action: "other"}
+			c.Rules[i].Verdict, c.Rules[i].Does = plan.VerdictView{Action: "other"}, r.Other
 		}
 		if r.Counter != nil {
 			c.Rules[i].Packets = &r.Counter.Packets

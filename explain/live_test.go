@@ -92,7 +92,7 @@ func TestLive(t *testing.T) {
 	// A verdict of somebody else's is not taken for one of ours.
 	foreign := nft(p)
 	foreign.Sections[1].Rules = slices.Insert(foreign.Sections[1].Rules, 0, apply.Rule{Other: "drop"})
-	if e = Live(q, held(foreign), nil); verdict(e.Verdict) != "other" || !strings.Contains(e.Lands, "drop") {
+	if e = Live(q, held(foreign), nil); verdict(e.Verdict) != "other" || !strings.Contains(e.Lands, "drop") || e.Chains[0].Rules[0].verdict() != "drop" {
 		t.Errorf("%+v", e)
 	}
 

@@ -12,7 +12,7 @@ func (e *Explanation) WriteMermaid(w io.Writer) error {
 	for _, c := range e.Chains {
 		chart := plan.Chart{Name: c.Name, Start: e.Connection, Decides: -1}
 		for i, r := range c.Rules {
-			chart.Steps = append(chart.Steps, plan.Step{Rule: r.Name, Match: shorten(r.Match), Verdict: verdict(r.Verdict)})
+			chart.Steps = append(chart.Steps, plan.Step{Rule: r.Name, Match: shorten(r.Match), Verdict: r.verdict()})
 			if r.Decides {
 				chart.Decides = i
 			}

@@ -34,10 +34,10 @@ type OtherRule struct {
 func (r *OtherRule) text() string {
 	s := shorten(r.Match) + ": " + r.Does
 	if r.Maybe != "" {
-		s += ", if what is not understood here holds: " + r.Maybe
+		s += ", provided that this holds, which was not understood: " + r.Maybe
 	}
 	if r.Packets != nil {
-		s += fmt.Sprintf(", %d packets", *r.Packets)
+		s += ", " + plural(*r.Packets, "packet")
 	}
 	return s
 }

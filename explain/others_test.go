@@ -45,7 +45,7 @@ func TestLiveNamesWhatOthersDecide(t *testing.T) {
 		{"and nothing that is redirected", 80, []apply.BaseChain{late}, nil, false},
 		{"a filter meets what bypasses by its own port", 3306, []apply.BaseChain{filter}, []string{"destination port 3306: drop", "what it does not accept: drop"}, false},
 		{"and what is redirected by the proxy's", 80, []apply.BaseChain{filter}, []string{"destination port 4140: drop", "what it does not accept: drop"}, false},
-		{"what is not understood may hold", 80, []apply.BaseChain{odd}, []string{"before shunt's rules: ip fw output (filter, priority -200) has a rule for it: tcp: drop, if what is not understood here holds: expression limit"}, true},
+		{"what is not understood may hold", 80, []apply.BaseChain{odd}, []string{"before shunt's rules: ip fw output (filter, priority -200) has a rule for it: tcp: drop, provided that this holds, which was not understood: expression limit"}, true},
 		{"what was not read is said", 80, []apply.BaseChain{unread}, []string{"inet big out (filter, priority 0) was not read: more than 1000 rules"}, false},
 	} {
 		found := held(apply.State{Sections: []apply.Section{

@@ -72,7 +72,7 @@ func NewStatus(found *apply.Found, against *apply.Comparison, do Remedies) *Stat
 	s.describe(ours)
 	s.hold(ours, against, do)
 	if len(s.Leftovers) > 0 {
-		s.against(NotInOrder, "rules of ours that another backend holds act too, and what they redirect is redirected: "+strings.Join(s.Leftovers, "; "))
+		s.against(NotInOrder, "another backend holds rules of shunt's as well, and what either set redirects is redirected: "+strings.Join(s.Leftovers, "; "))
 		s.next("remove what the other backend holds: " + do.Apply)
 	}
 	if s.IPv6Address && !s.IPv6 {
@@ -82,7 +82,7 @@ func NewStatus(found *apply.Found, against *apply.Comparison, do Remedies) *Stat
 	for i := range s.Others {
 		if o := &s.Others[i]; o.decides() {
 			s.against(LookAtIt, fmt.Sprintf("%s (%s, priority %d), which is not shunt's, may decide first: %s", o.Chain, o.Kind, o.Priority, o.Can))
-			s.next("find out who wrote table " + o.table + ", and whether the connections that it takes should pass the proxy")
+			s.next("find out who wrote table " + o.table + ", and whether the connections that it takes should go through the proxy")
 		}
 	}
 	return s
@@ -155,15 +155,15 @@ func (s *Status) hold(ours *apply.Held, against *apply.Comparison, do Remedies) 
 	case ours.AsWritten:
 	case ours.Stamp == apply.Stamp{} && len(ours.State.Stamps()) == 0:
 		s.HeldAgainst = "nothing"
-		s.against(LookAtIt, "the rules do not say who wrote them and for which plan, as those of Linkerd's proxy-init: give the pod's settings to hold them against")
+		s.against(LookAtIt, "the rules do not say who wrote them or for which plan, which is so for those of Linkerd's proxy-init: give the pod's settings to compare them with")
 		if wrong := clues(ours.State); wrong != nil {
-			s.against(NotInOrder, "no settings ask for such rules")
+			s.against(NotInOrder, "no settings would give such rules")
 			s.Why = append(s.Why, wrong...)
 		}
 		s.next("see how they differ from the settings: "+do.Diff, "take them over: "+do.Apply)
 	default:
 		s.Drift = true
-		s.against(NotInOrder, "somebody changed the rules after shunt wrote them: they are not those of the plan that they name")
+		s.against(NotInOrder, "somebody changed the rules after shunt wrote them: they are no longer those of the plan that they name")
 		s.Why = append(s.Why, clues(ours.State)...)
 		s.next("see how they differ: "+do.Diff, "put them right: "+do.Apply)
 	}
@@ -184,11 +184,11 @@ func clues(state apply.State) (all []string) {
 			exempt = exempt || len(r.Match.UID)+len(r.Match.GID) > 0
 			switch {
 			case r.NotUnderstood != "":
-				say("rule %d is none of shunt's: %s", n+1, r.NotUnderstood)
+				say("rule %d is not shunt's: %s", n+1, r.NotUnderstood)
 			case r.Other != "":
-				say("rule %d is none of shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Other)
+				say("rule %d is not shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Other)
 			case stamped && r.Foreign():
-				say("rule %d is none of shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Verdict)
+				say("rule %d is not shunt's: %s: %s", n+1, shorten(r.Match.String()), r.Verdict)
 			}
 		}
 		if more := len(wrong) - fewRules; more > 0 {
@@ -199,13 +199,13 @@ func clues(state apply.State) (all []string) {
 		case !redirects:
 			say("no rule redirects")
 		case out && !exempt:
-			say("no rule exempts the proxy: its own connections come back to it for ever")
+			say("no rule exempts the proxy: its own connections loop back to it forever")
 		}
 		all = append(all, wrong...)
 	}
 	for _, d := range []plan.Direction{plan.Inbound, plan.Outbound} {
 		if !slices.ContainsFunc(state.Sections, func(sec apply.Section) bool { return sec.Hook == apply.HookOf(d) }) {
-			all = append(all, "nothing leads "+d.String()+" connections to rules of ours")
+			all = append(all, "nothing leads "+d.String()+" connections to shunt's rules")
 		}
 	}
 	return all

@@ -82,7 +82,7 @@ func TestStatus(t *testing.T) {
 		{"the redirect deleted", tampered(func(s *apply.State) { s.Sections[0].Rules = s.Sections[0].Rules[:1] }), nil, NotInOrder, "ip shunt inbound: no rule redirects", "DIFF"},
 		{"a rule inserted", tampered(func(s *apply.State) {
 			s.Sections[0].Rules = append(rules([]plan.Rule{{Match: port(22)}}), s.Sections[0].Rules...)
-		}), nil, NotInOrder, "ip shunt inbound: rule 1 is none of shunt's: tcp, destination port 22: bypass", "DIFF"},
+		}), nil, NotInOrder, "ip shunt inbound: rule 1 is not shunt's: tcp, destination port 22: bypass", "DIFF"},
 		{"a drop inserted", tampered(func(s *apply.State) { s.Sections[0].Rules[0].Other = "drop" }), nil, NotInOrder, "drop", "DIFF"},
 		{"a table that is too large", tampered(func(s *apply.State) { s.Sections[0].Stray = []string{"more than 1000 rules"} }), nil, NotInOrder, "more than 1000 rules", "DIFF"},
 		{"rules of Linkerd's proxy-init", edit(func(f *apply.Found) {
@@ -94,7 +94,7 @@ func TestStatus(t *testing.T) {
 		{"half of Linkerd's rules", tampered(func(s *apply.State) {
 			s.Sections = s.Sections[:1]
 			s.Sections[0].Rules = s.Sections[0].Rules[:1]
-		}), nil, NotInOrder, "nothing leads outbound connections to rules of ours", "take them over: APPLY"},
+		}), nil, NotInOrder, "nothing leads outbound connections to shunt's rules", "take them over: APPLY"},
 		{"rules of two backends", edit(func(f *apply.Found) { f.Held[2].State = f.Held[0].State }), nil, NotInOrder, "iptables-legacy, ip shunt inbound", "remove what the other backend holds: APPLY"},
 		{"IPv6 not covered", edit(func(f *apply.Found) { f.IPv6 = true }), nil, LookAtIt, "IPv6 is not covered, and there is an IPv6 address", "APPLY"},
 		{"a drop before ours", edit(func(f *apply.Found) { f.Others = []apply.BaseChain{drop} }), nil, LookAtIt, "inet fw in (filter, priority -150), which is not shunt's, may decide first: drop", "table inet fw"},

@@ -193,7 +193,7 @@ func (sc Screen) chain(b *strings.Builder, c *Chain) {
 	var width [4]int
 	for i := range c.Rules {
 		r := &c.Rules[i]
-		rows[i] = [4]string{plan.Printable(fmt.Sprintf("%c %d %s", mark(r.Decides), r.Number, r.Name)), plan.Printable(shorten(r.Match)), verdict(r.Verdict)}
+		rows[i] = [4]string{plan.Printable(fmt.Sprintf("%c %d %s", mark(r.Decides), r.Number, r.Name)), plan.Printable(shorten(r.Match)), plan.Printable(r.verdict())}
 		if r.Packets != nil {
 			rows[i][3] = plural(*r.Packets, "packet")
 		}

@@ -180,7 +180,7 @@ func (d *drawing) chain(c *Chain, start int, class string, untouched bool) (at, 
 // rule draws one rule, and returns where it is on the line: one that the
 // connection passes, the one that decides, or one that it does not reach.
 func (d *drawing) rule(r *Rule, state int, class string) int {
-	says := [...]string{"no match", verdict(r.Verdict), "not reached"}[state]
+	says := [...]string{"no match", r.verdict(), "not reached"}[state]
 	name := fmt.Sprintf("%d %s", r.Number, r.Name)
 	match := wrap(r.Match, int(float64(d.width-textLeft-margin-8)/charText), 3)
 	beside := float64(d.width-textLeft-2*margin) > float64(utf8.RuneCountInString(name)+utf8.RuneCountInString(says)+3)*charName

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -48,6 +49,9 @@ func (e *Explanation) WriteText(w io.Writer, screen Screen) error {
 	return err
 }
 
+// verdict says what the rule does.
+func (r *Rule) verdict() string { return cmp.Or(shorten(r.Does), verdict(r.Verdict)) }
+
 func verdict(v plan.VerdictView) string {
 	if v.Port != 0 {
 		return fmt.Sprintf("%s to :%d", v.Action, v.Port)
@@ -56,10 +60,4 @@ func verdict(v plan.VerdictView) string {
 }
 
 // shorten cuts a long list to what fits beside the rest of a line.
-func shorten(text string) string {
-	const most = 64
-	if len(text) > most {
-		return text[:most] + "…"
-	}
-	return text
-}
+func shorten(text string) string { return cut(text, 65) }

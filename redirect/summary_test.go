@@ -47,7 +47,7 @@ func TestSummaries(t *testing.T) {
 			s.Sections[0].Rules = slices.Insert(s.Sections[0].Rules, 0, apply.Rule{Rule: plan.Rule{Match: plan.Match{TCP: true}}})
 		}, `1 rule differs: "meta l4proto tcp accept" not shunt's (ip shunt inbound); equal otherwise`},
 		{"another priority", build(), build(), func(s *apply.State) { s.Sections[0].Spec = "type nat hook prerouting priority -90; policy accept;" },
-			"ip shunt inbound is “type nat hook prerouting priority -90; policy accept;” and should be “type nat hook prerouting priority -100; policy accept;”; equal otherwise"},
+			`ip shunt inbound is "type nat hook prerouting priority -90; policy accept;" and should be "type nat hook prerouting priority -100; policy accept;"; equal otherwise`},
 		{"more than anybody reads", build(), build(), func(s *apply.State) {
 			many := make([]apply.Rule, 5000)
 			for i := range many {

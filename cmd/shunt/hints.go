@@ -21,7 +21,7 @@ func message(err error) string {
 		{errors.Is(err, redirect.ErrHost), "name a pod's namespace with --netns or --pid, or give --host-network if that is what you want"},
 		{errors.Is(err, netns.ErrLocked), "try again when it has ended, or wait longer with --lock-timeout"},
 		{errors.Is(err, netns.ErrEnterDenied), "inside the pod leave --netns and --pid out: shunt is in the pod's namespace already"},
-		{errors.Is(err, apply.ErrHalfCovered), "give the node's kernel IPv6 NAT, or let IPv6 pass the proxy with --ipv6=false"},
+		{errors.Is(err, apply.ErrHalfCovered), "give the node's kernel IPv6 NAT, or let IPv6 bypass the proxy with --ipv6=false"},
 		{unverified, "shunt diff shows them"},
 		{errors.Is(err, iptables.ErrMissingCommand), "install the iptables package, or use --backend nftables, which needs no commands"},
 		{errors.Is(err, iptables.ErrIncompatible), "remove those rules, or use --backend nftables"},

@@ -36,7 +36,7 @@ func (d *Difference) WriteText(w io.Writer, on Screen, semantic bool) error {
 	case d.SameEffect && semantic:
 		text = "same effect, other spelling: " + d.Summary + "\n"
 	case d.SameEffect:
-		text = "same effect, other spelling (--semantic passes over that): " + text
+		text = "same effect, other spelling (--semantic ignores that): " + text
 	}
 	_, err := io.WriteString(w, on.Diff(text))
 	return err

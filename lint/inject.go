@@ -45,7 +45,7 @@ func (l *linter) ingress(pod *place, c *config.Config) {
 		return
 	}
 	l.report(ingressAPIServer, pod, skipOutboundKey,
-		"linkerd.io/inject is ingress, but outbound port 443 is not skipped: the ingress controller does not reach the Kubernetes API",
+		"linkerd.io/inject is ingress, but outbound port 443 is not skipped: the ingress controller cannot reach the Kubernetes API",
 		written(skipOutboundKey, c.SkipOutboundPorts.Union(set(443)).String()))
 }
 
@@ -60,7 +60,7 @@ func (l *linter) skipPorts(pod *place) {
 	}
 	clients := "meshed clients still speak TLS to these ports, which the application does not understand"
 	if l.release >= throughInbound {
-		clients = "meshed clients still connect to these ports by the proxy"
+		clients = "meshed clients still connect to these ports through the proxy"
 	}
 	l.report(skipPortsOfShunt, pod, skipBothKey,
 		"Linkerd does not read this, only shunt does: "+clients+", and the pod's own connections to the same port numbers bypass the proxy, too",

@@ -104,7 +104,7 @@ func TestServersThatListenOnOneAddress(t *testing.T) {
 // depends on the release.
 func TestWhatSkipPortsDoesDependsOnTheRelease(t *testing.T) {
 	t.Parallel()
-	for version, want := range map[string]string{"2.17": "still speak TLS", "2.18": "by the proxy"} {
+	for version, want := range map[string]string{"2.17": "still speak TLS", "2.18": "through the proxy"} {
 		s := &manifest.Set{}
 		if err := s.Read("f", strings.NewReader(deployment("linkerd.io/skip-ports: '8080'", ""))); err != nil {
 			t.Fatal(err)

@@ -230,7 +230,7 @@ func (l *linter) add(rule string, o *manifest.Object, line int, path, message, f
 	l.addAs(l.severities[rule], rule, o, line, path, message, fix)
 }
 
-// addAs is add for a finding that is less bad than its rule's findings are.
+// addAs is add for a finding of another severity than its rule's.
 func (l *linter) addAs(severity Severity, rule string, o *manifest.Object, line int, path, message, fix string) {
 	if line == 0 {
 		line = o.Line

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"shunt/plan"
@@ -80,14 +81,19 @@ type (
 		Rules   []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
-		ID            string    `json:"id"`
-		Description   sarifText `json:"fullDescription"`
+		ID            string     `json:"id"`
+		Description   sarifText  `json:"fullDescription"`
+		Help          *sarifPage `json:"help,omitempty"`
 		Configuration struct {
 			Level Severity `json:"level"`
 		} `json:"defaultConfiguration"`
 	}
 	sarifText struct {
 		Text string `json:"text"`
+	}
+	sarifPage struct {
+		Text     string `json:"text"`
+		Markdown string `json:"markdown"`
 	}
 	sarifResult struct {
 		RuleID    string          `json:"ruleId"`
@@ -111,12 +117,16 @@ type (
 	}
 )
 
-// WriteSARIF writes the findings as code hosts read them. version is shunt's.
+// WriteSARIF writes the findings as code hosts read them, with the pages of their
+// rules. version is shunt's.
 func WriteSARIF(w io.Writer, findings []*Finding, version string) error {
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "shunt", Version: version}}, Results: []sarifResult{}}
 	for _, r := range Rules() {
 		rule := sarifRule{ID: r.ID, Description: sarifText{r.Why}}
 		rule.Configuration.Level = r.Severity
+		if slices.ContainsFunc(findings, func(f *Finding) bool { return f.Rule == r.ID }) {
+			rule.Help = &sarifPage{r.Page(), r.Page()}
+		}
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
 	}
 	for _, f := range findings {

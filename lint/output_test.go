@@ -87,6 +87,7 @@ func TestSARIF(t *testing.T) {
 					Rules         []struct {
 						ID                   string
 						FullDescription      struct{ Text string }
+						Help                 *struct{ Text, Markdown string }
 						DefaultConfiguration struct{ Level string }
 					}
 				}
@@ -110,6 +111,11 @@ func TestSARIF(t *testing.T) {
 	run := log.Runs[0]
 	if log.Version != "2.1.0" || !strings.HasSuffix(log.Schema, "/sarif-schema-2.1.0.json") || run.Tool.Driver.Name != "shunt" || run.Tool.Driver.Version != "v1" || len(run.Tool.Driver.Rules) != len(Rules()) {
 		t.Errorf("%+v", log)
+	}
+	for i, rule := range run.Tool.Driver.Rules {
+		if page := Rules()[i].Page(); (rule.Help != nil) != (rule.ID == misspeltAnnotation) || rule.Help != nil && (rule.Help.Markdown != page || rule.Help.Text != page) {
+			t.Errorf("%s has help %+v", rule.ID, rule.Help)
+		}
 	}
 	r := run.Results[0]
 	place := r.Locations[0].PhysicalLocation

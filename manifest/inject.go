@@ -29,8 +29,8 @@ type Injection struct {
 
 // Injection says whether Linkerd gives the workload's pods a proxy, by the
 // rules of its injector (linkerd2, pkg/inject/report.go) and its webhook's
-// selectors (charts/linkerd-control-plane/values.yaml, proxyInjector). A pod that has the proxy's container already is injected.
-// Of a Namespace that is not in the set, nothing is assumed unless the set says so.
+// selectors (charts/linkerd-control-plane/values.yaml, proxyInjector). A pod that
+// has the proxy's container already is injected. Of a Namespace that is not in the set, nothing is assumed unless the set says so.
 func (s *Set) Injection(w *Object) Injection {
 	ns := s.NamespaceOf(w)
 	if ns == nil {
@@ -61,9 +61,9 @@ func (s *Set) Injection(w *Object) Injection {
 		{w.Pod.HostNetwork, "hostNetwork is true, so its rules would be the node's"},
 		{sidecar != "", "a sidecar is there already: container " + sidecar},
 		{w.Pod.NoToken && s.NeedTokens, "automountServiceAccountToken is false, and the injector mounts no token of its own (identity.serviceAccountTokenProjection)"},
-		{name == "kube-system" || name == "cert-manager", "Linkerd's webhook leaves Namespace " + name + " out"},
+		{name == "kube-system" || name == "cert-manager", "Linkerd's webhook leaves out Namespace " + name},
 		{ns.Labels[webhooksKey].Value == injectDisabled, "label " + webhooksKey + " is disabled (Namespace " + name + ")"},
-		{label != "", "Linkerd's webhook leaves pods with the label " + label + " out"},
+		{label != "", "Linkerd's webhook leaves out pods with the label " + label},
 	} {
 		if not.when {
 			in.Not = append(in.Not, not.why)

@@ -71,7 +71,7 @@ order, 1 if something is not, 2 for trouble.`,
 	netnsFlags(fs, &r.netnsDir, &r.proc)
 	fs.StringVar(&r.runDir, "run-dir", facts.Folder, "the agent's `folder`, for what it knew last of the pod while the API server does not answer")
 	cli.BindOutput(fs, &r.format, "what is printed", "text", "json")
-	fs.BoolVar(&r.semantic, "semantic", false, "diff: pass over what has the same effect and another spelling")
+	fs.BoolVar(&r.semantic, "semantic", false, "diff: ignore differences that change what happens to no connection")
 	fs.BoolVar(&r.force, "force", false, "repair: also a pod whose application has started")
 	cli.BindConnection(fs, &r.connection)
 	r.log.Bind(fs)

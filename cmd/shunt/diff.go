@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"shunt/cli"
 	"shunt/explain"
@@ -34,7 +35,7 @@ It needs CAP_NET_ADMIN.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return r.run(cmd) },
 	}
 	cli.BindOutput(cmd.Flags(), &r.format, "what is printed; text is a unified diff", formatText, formatJSON)
-	cmd.Flags().BoolVar(&r.semantic, "semantic", false, "pass over what has the same effect and another spelling")
+	bindSemantic(cmd.Flags(), &r.semantic)
 	r.target.bind(cmd.Flags())
 	r.workloads.bind(cmd.Flags())
 	r.bind(cmd, s)
@@ -65,4 +66,9 @@ func (r *diffRun) run(cmd *cobra.Command) error {
 		err = exitStatus(exitFailed)
 	}
 	return err
+}
+
+// bindSemantic defines --semantic.
+func bindSemantic(fs *pflag.FlagSet, semantic *bool) {
+	fs.BoolVar(semantic, "semantic", false, "ignore differences that change what happens to no connection")
 }

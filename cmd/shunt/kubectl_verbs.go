@@ -145,7 +145,8 @@ func newPodDiff(s *system) *cobra.Command {
 	return newPodLook(s, &cobra.Command{
 		Use: "diff POD [flags]",
 		Long: `Compare a pod's live rules with those that it should have, by its annotations and
-its init container or the node's configuration. The exit status is 0 without a
+its init container or the node's configuration. With --semantic, rules that do the
+same to every connection are no difference. The exit status is 0 without a
 difference, 1 with one, 2 for trouble; always 0 from an ephemeral container that
 could look.`,
 		Example: `  kubectl shunt diff web-0
@@ -156,8 +157,11 @@ could look.`,
 // newPodLook finishes a verb that looks into one pod.
 func newPodLook(s *system, cmd *cobra.Command) *cobra.Command {
 	p := podLook{kubectl: &kubectl{sys: s}}
-	fs, format := cmd.Flags(), ""
+	fs, format, semantic := cmd.Flags(), "", false
 	cli.BindOutput(fs, &format, "what is printed", formatText, formatJSON)
+	if cmd.Name() == "diff" {
+		bindSemantic(fs, &semantic)
+	}
 	p.bind(fs)
 	p.bindImage(fs)
 	cmd.Args = cobra.ArbitraryArgs
@@ -165,7 +169,11 @@ func newPodLook(s *system, cmd *cobra.Command) *cobra.Command {
 		if len(args) != 1 {
 			return errWhich("pod", cmd.CommandPath()+" web-0")
 		}
-		words, remote, show := []string{"--output=" + format}, []string{"--output=" + format}, func(text []byte) []byte { return text }
+		words, show := []string{"--output=" + format}, func(text []byte) []byte { return text }
+		if semantic {
+			words = append(words, "--semantic")
+		}
+		remote := words
 		switch {
 		case format != formatText:
 		case cmd.Name() == "status": // it is here that the terminal is

@@ -204,7 +204,7 @@ func (r *lintRun) write(set *manifest.Set, findings []*lint.Finding, silenced, f
 	}
 	_, err := fmt.Fprintf(r.sys.stdout, "errors: %d, warnings: %d, notes: %d, silenced: %d; objects: %d, files: %d; Linkerd %s%s\n%s",
 		lint.Count(findings, lint.Error), lint.Count(findings, lint.Warning), lint.Count(findings, lint.Note), silenced,
-		len(set.Objects), len(set.Files), release, assumed, skippedText(set))
+		len(set.Objects), len(set.Files), release, assumed, skippedText(set, "only their annotations and labels checked"))
 	if names := unknown(set); err == nil && len(names) > 0 {
 		_, err = fmt.Fprintf(r.sys.stdout, "not known whether injected, checked as if not (%d): %s: their Namespaces are not in the files (--assume-injected)\n", len(names), someOf(names))
 	}

@@ -109,7 +109,6 @@ func (w *workloads) bind(fs *pflag.FlagSet) {
 	bindAssume(fs, &w.assume)
 	fs.StringVar(&w.name, "workload", "", "with -f, this `workload` only: my-app, deploy/my-app or shop/Deployment/my-app")
 	cli.Choice(fs, &w.mode, "mode", "", "with -f, what the injector works with: an init container, where annotations replace settings, or the plugin, where inbound skip ports add", string(config.ModeInit), string(config.ModeCNI))
-
 }
 
 // bindAssume defines --assume-injected.
@@ -207,13 +206,14 @@ func skipped(set *manifest.Set) []string {
 	return names
 }
 
-// skippedText counts them as well, and names some.
-func skippedText(set *manifest.Set) string {
+// skippedText counts them as well, and names some; not says what was not done with
+// them.
+func skippedText(set *manifest.Set, not string) string {
 	names := skipped(set)
 	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("without a pod template, not checked (%d): %s\n", len(names), someOf(names))
+	return fmt.Sprintf("without a pod template, %s (%d): %s\n", not, len(names), someOf(names))
 }
 
 // someOf lists at most ten names.

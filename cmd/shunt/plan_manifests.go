@@ -33,7 +33,7 @@ func (w *workloads) planManifests(r *request, format string) error {
 		}{w.mode, views, skipped(set)})
 	}
 	var b bytes.Buffer
-	mark, end := "# ", skippedText(set)
+	mark, end := "# ", skippedText(set, "left out")
 	switch format {
 	case formatTable:
 		mark = ""

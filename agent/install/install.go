@@ -32,12 +32,10 @@ type Installer struct {
 	cfg  Config
 	log  *slog.Logger
 	disk disk
+	told told
 
 	mu      sync.Mutex
 	bin     binary
-	runtime Runtime
-	facts   Facts
-	ignores Runtime // the runtime that was seen not to load drop-ins
 	started int64
 	dropins string               // the folder of the network's drop-ins
 	claimed bool                 // the record says that this agent keeps the node
@@ -51,49 +49,10 @@ func New(cfg Config, log *slog.Logger) *Installer {
 		bin: binary{source: cfg.Plugin, dest: filepath.Join(cfg.BinDir, cfg.Entry.Type)}}
 }
 
-// SetRuntime says which container runtime the node has, and returns whether
-// that is new. It counts from the next Sync.
-func (i *Installer) SetRuntime(r Runtime) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	changed := i.runtime != r
-	i.runtime = r
-	return changed
-}
-
-// IgnoresDropins says that the container runtime was seen not to load a drop-in,
-// and returns whether that changes the mode: it does in mode auto, for good as long
-// as the node has this version of the runtime. It counts from the next Sync.
-func (i *Installer) IgnoresDropins() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.cfg.Mode != Auto || !i.runtime.readsDropins() || i.ignores == i.runtime {
-		return false
-	}
-	i.ignores = i.runtime
-	return true
-}
-
-// Facts says whether plugins on this node can ask an agent about pods.
-type Facts int
-
-// Whether they can.
-const (
-	FactsNone  Facts = iota
-	FactsLater       // the agent has yet to hear of the pods
-	FactsServed
-)
-
-// SetFacts says whether plugins can ask about pods. It counts from the next Sync.
-func (i *Installer) SetFacts(f Facts) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.facts = f
-}
-
 // pass is one Sync.
 type pass struct {
 	*Installer
+	now
 	Status
 	was    record // what the record said when the pass began
 	record record // what it says now

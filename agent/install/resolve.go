@@ -45,9 +45,7 @@ func (p *pass) resolve() error {
 		return !slices.ContainsFunc(files, func(c Candidate) bool { return c.File == file && c.problem != nil })
 	})
 	p.File, p.Network, p.Others = p.choice.File, p.choice.Network, p.choice.others
-	if p.ignores == "" {
-		p.ignores = p.record.IgnoresDropins // which an agent before this one has seen
-	}
+	p.now = p.told.recall(p.record.IgnoresDropins)
 	if p.Mode, p.Why, err = decide(p.cfg.Mode, p.runtime, p.ignores, p.record.Mode, &p.choice.Candidate); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (l *loaded) chained(r install.Report, now time.Time) {
 // should have been called for, if this is a new one of them, otherwise 0.
 func (l *loaded) miss(p repair.Pod) int {
 	_, told := p.Facts.Annotations[pods.ProxyVersion] // by the runtime, so it is not for want of facts
-	if l.since.IsZero() || !told || p.Accepted.Before(l.since.Add(loadTime)) || l.missed[p.UID] || len(l.missed) >= mostMissed {
+	if l.since.IsZero() || !told || p.Late || p.Accepted.Before(l.since.Add(loadTime)) || l.missed[p.UID] || len(l.missed) >= mostMissed {
 		return 0
 	}
 	l.missed[p.UID] = true

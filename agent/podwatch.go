@@ -26,6 +26,7 @@ type pod struct {
 	Started     bool      // a container of spec.containers runs, or has run
 	Ending      bool      // it is being deleted
 	Replaced    bool      // a controller makes a new one when it is gone
+	Late        bool      // it was annotated as meshed after it was first heard of
 	Accepted    time.Time // by the kubelet, before its network namespace is made
 	static      string    // the uid by which the kubelet calls a static pod, whose mirror in the API this is
 }
@@ -205,7 +206,11 @@ func relevantOf(n *corev1.Namespace) *corev1.Namespace {
 // of is gone.
 func (w *podWatch) see(p pod) {
 	var before pod
-	w.change(func() { before = w.byName[p.String()]; w.byName[p.String()] = p })
+	w.change(func() {
+		before = w.byName[p.String()]
+		p.Late = w.lateLocked(p)
+		w.byName[p.String()] = p
+	})
 	if before.UID != "" && before.UID != p.UID {
 		w.tellGone(before)
 	}
@@ -215,6 +220,14 @@ func (w *podWatch) see(p pod) {
 			l.is(p)
 		}
 	}
+}
+
+// lateLocked reports whether a pod was annotated as meshed only after it was first
+// heard of: its plugin was not told.
+func (w *podWatch) lateLocked(p pod) bool {
+	before := w.byName[p.String()]
+	_, was := before.Facts.Annotations[pods.ProxyVersion]
+	return before.UID == p.UID && (before.Late || !was)
 }
 
 func (w *podWatch) forget(p pod) {
@@ -329,6 +342,9 @@ func (w *podWatch) fetch(ctx context.Context, id pods.ID) (pod, error) {
 		return pod{}, err
 	}
 	p := w.inNamespace(newPod(found))
+	w.mu.Lock()
+	p.Late = w.lateLocked(p)
+	w.mu.Unlock()
 	if p.Facts.Namespace == nil {
 		if n, err := k.namespace(ctx, id.Namespace); err == nil {
 			p.Facts.Namespace = orEmpty(relevantOf(n).Annotations)

@@ -72,7 +72,7 @@ func (a *agent) newRepairer(w *podWatch, e *events) (*repair.Repairer, error) {
 
 // toRepair returns what the repair has to know of a pod.
 func toRepair(p pod) repair.Pod {
-	out := repair.Pod{ID: p.ID, Facts: p.Facts, HostNetwork: p.HostNetwork, Started: p.Started, Replaced: p.Replaced, Accepted: p.Accepted,
+	out := repair.Pod{ID: p.ID, Facts: p.Facts, HostNetwork: p.HostNetwork, Started: p.Started, Late: p.Late, Replaced: p.Replaced, Accepted: p.Accepted,
 		Over: p.Ending || p.Phase == corev1.PodSucceeded || p.Phase == corev1.PodFailed}
 	for _, text := range p.IPs {
 		if ip, err := netip.ParseAddr(text); err == nil {

@@ -14,6 +14,7 @@ import (
 
 	"shunt/agent/repair"
 	"shunt/netns/netnstest"
+	"shunt/pods"
 )
 
 func TestMain(m *testing.M) { netnstest.Main(m) }
@@ -178,6 +179,40 @@ func TestARunningPodWithoutRulesIsReportedOrEvicted(t *testing.T) {
 }
 
 // A runtime that reads no drop-ins, although its version says that it does.
+// Who may annotate a pod could otherwise have the agent change the node's files: the
+// runtime was not told what the pod was annotated with later.
+func TestPodsThatAreAnnotatedLaterDoNotShowThatThePluginIsNotLoaded(t *testing.T) {
+	t.Parallel()
+	top := netnstest.NewTopology(t)
+	a := newAPI(t)
+	a.objects["nodes"] = []any{node("containerd://2.1.4", nil)}
+	a.objects["namespaces"] = []any{someNamespace("shop", nil)}
+	r := start(t, a.config(), repairing(t, func(c *Repair) { c.Mode = repair.Report }, top.Pod, top.Server, top.Client))
+	r.metric(`shunt_agent_chained{mode="dropin"}`, "1")
+	a.watched()
+	later := func(p *corev1.Pod) { now := metav1.NewTime(time.Now().Add(time.Hour)); p.Status.StartTime = &now }
+	plain := func(p *corev1.Pod) {
+		delete(p.Annotations, pods.ProxyVersion)
+		p.Spec.Containers = p.Spec.Containers[:1]
+	}
+	for name, ip := range map[string]netip.Addr{"x": top.Pod.IPv4, "y": top.Server.IPv4} {
+		a.say("pods", "ADDED", somePod(name, name, addressed(ip, runs, later, plain)))
+		a.say("pods", "MODIFIED", somePod(name, name, addressed(ip, runs, later)))
+		a.say("pods", "MODIFIED", somePod(name, name, addressed(ip, runs, later)))
+	}
+	r.metric(`shunt_agent_pods{state="unruled_running"}`, "2")
+	a.say("pods", "ADDED", somePod("web", "2", addressed(top.Client.IPv4, runs, later))) // the first that counts
+	eventually(t, "people are told", func() bool { return strings.Contains(a.reasons(), reasonNotLoaded) })
+	a.lock(func() {
+		for _, ev := range a.events {
+			if ev.Reason == reasonNotLoaded && !strings.Contains(ev.Note, "shop/web ") {
+				t.Errorf("told: %s", ev.Note)
+			}
+		}
+	})
+	r.metric(`shunt_agent_chained{mode="dropin"}`, "1")
+}
+
 func TestARuntimeThatDoesNotLoadTheDropinGetsTheChain(t *testing.T) {
 	t.Parallel()
 	top := netnstest.NewTopology(t)

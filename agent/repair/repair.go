@@ -38,6 +38,7 @@ type Pod struct {
 	Over        bool      // it has ended, or is being deleted
 	Started     bool      // an application's container runs or has run
 	Accepted    time.Time // by the kubelet, before it made the network namespace; zero: not known
+	Late        bool      // it was annotated as meshed after it was first heard of
 	Replaced    bool      // something makes a new one in its place
 }
 

@@ -193,7 +193,7 @@ func protocol(p manifest.ContainerPort, image string) string {
 		if slices.ContainsFunc(s.words, func(word string) bool {
 			return name == word || strings.HasPrefix(name, word+"-") || strings.HasSuffix(name, "-"+word)
 		}) {
-			return s.protocol + ", by the port's name"
+			return s.protocol + byName
 		}
 	}
 	if !slices.Contains([]string{"", "client", "database", "db", "server", "sql", "tcp"}, name) {
@@ -206,6 +206,9 @@ func protocol(p manifest.ContainerPort, image string) string {
 	}
 	return ""
 }
+
+// byName says that a protocol is known by the name of its port.
+const byName = ", by the port's name"
 
 // software returns the last part of an image's name: "mysql" of
 // "docker.io/library/mysql:8".

@@ -176,7 +176,8 @@ func outside(text string) (host string, port uint16, why string) {
 		return "", 0, ""
 	}
 	port = list[0].First
-	return host, port, protocol(manifest.ContainerPort{Number: port, Name: scheme}, "")
+	why = protocol(manifest.ContainerPort{Number: port, Name: scheme}, "")
+	return host, port, strings.Replace(why, byName, ", by the URL", 1)
 }
 
 // isPublic reports whether a host is one of the internet's: its name has a

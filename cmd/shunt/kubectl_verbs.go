@@ -77,7 +77,10 @@ the kernel holds in a pod's network namespace.`
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		directions := []string{plan.Inbound.String(), plan.Outbound.String()}
 		i := slices.IndexFunc(args, func(a string) bool { return slices.Contains(directions, a) })
-		if i < 0 || len(args) != 2 {
+		switch {
+		case i < 0 && len(args) == 2:
+			return &config.InputError{Err: fmt.Errorf("neither %s nor %s is a direction: want %s", config.Quote(args[0]), config.Quote(args[1]), strings.Join(directions, " or "))}
+		case len(args) != 2:
 			return errWhich("workload, and which direction", "kubectl shunt explain deploy/web outbound --to 10.0.0.5:3306")
 		}
 		name, direction := args[1-i], args[i]
@@ -233,5 +236,5 @@ func (k *kubectl) readWorkload(cmd *cobra.Command, name string) error {
 
 // errWhich is the error of a verb that was not told what to look at.
 func errWhich(what, example string) error {
-	return &config.InputError{Err: fmt.Errorf("which %s? want one, as in %s", what, example)}
+	return &config.InputError{Err: fmt.Errorf("which %s? for example: %s", what, example)}
 }

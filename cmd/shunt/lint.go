@@ -112,6 +112,11 @@ func (r *lintRun) run() error {
 	}
 	set.AssumeInjected = r.assume
 	findings, silenced := lint.Check(set, release, ignores...)
+	if r.sys.role == kubectlPlugin {
+		for _, f := range findings {
+			f.Line = 0 // what kubectl answers has no lines that anybody sees
+		}
+	}
 	if err := r.write(set, findings, silenced, foreign, release); err != nil {
 		return err
 	}

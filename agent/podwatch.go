@@ -3,9 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -292,13 +290,19 @@ func (w *podWatch) synced() bool {
 
 // all returns the pods of the node, in no order.
 func (w *podWatch) all() []pod {
+	var list []pod
+	w.each(func(p pod) { list = append(list, p) })
+	return list
+}
+
+// each calls f with the pods of the node, in no order. It returns before a listener
+// hears that one of them is gone; so f must not wait for anything.
+func (w *podWatch) each(f func(pod)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	list := slices.Collect(maps.Values(w.byName))
-	for i, p := range list {
-		list[i] = w.inNamespaceLocked(p)
+	for _, p := range w.byName {
+		f(w.inNamespaceLocked(p))
 	}
-	return list
 }
 
 // now returns the pod of this name, and whether it is the one with this uid and

@@ -44,9 +44,7 @@ func (a *agent) startRepair(ctx context.Context, w *podWatch, e *events) {
 	w.listen(podListener{is: func(p pod) { r.See(toRepair(p)) }, gone: func(p pod) { r.Gone(p.UID) }})
 	go func() {
 		w.waitUntilKnown(ctx)
-		for _, p := range w.all() { // with what their namespaces say
-			r.See(toRepair(p))
-		}
+		w.each(func(p pod) { r.See(toRepair(p)) }) // with what their namespaces say
 		r.Run(ctx)
 	}()
 }

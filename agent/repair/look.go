@@ -135,7 +135,9 @@ func (r *Repairer) fresh(ctx context.Context, e entry, log *slog.Logger) (Pod, e
 		return p, err
 	case !r.wants(p) || p.Started != e.pod.Started || !slices.Equal(p.IPs, e.pod.IPs):
 		log.Info("the pod has changed, looking again")
-		r.See(p)
+		if _, known := r.pods.get(p.UID); known { // nor is it gone by now
+			r.See(p)
+		}
 		return p, errChanged
 	}
 	return p, nil

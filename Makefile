@@ -40,7 +40,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 .PHONY: help demo build image release playground test test-arm lint conformance conformance-long e2e bench vuln fuzz docs clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## show shunt at work in a throwaway network namespace (root, or a user namespace)
 	go run ./conformance/demo bin/shunt

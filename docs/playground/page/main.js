@@ -7,10 +7,7 @@ import { editButton, el, findings, result } from "./result.js";
 const $ = (id) => document.getElementById(id);
 const fields = ["uid", "gid", "from", "to", "behind", "port", "proto"];
 
-const program = new Program((message) => {
-  $("broken").hidden = false;
-  $("broken").textContent = `The program does not run here: ${message}`;
-});
+const program = new Program();
 const editor = new Editor($("editor"), () => ask(150));
 
 // What is asked
@@ -77,7 +74,7 @@ async function now() {
   }
   asking = true;
   const asked = request();
-  const answer = await program.call("answer", asked);
+  const answer = await program.call("answer", asked).catch(failed);
   asking = false;
   if (again) {
     again = false;
@@ -91,6 +88,9 @@ async function now() {
   }
 }
 
+// failed is the answer in the place of one that the program did not give.
+const failed = (err) => ({ findings: [], summary: "", wrong: `The program failed: ${err.message}` });
+
 // Showing
 
 const act = {
@@ -98,7 +98,7 @@ const act = {
   copy: (text) => copy(text, "Copied."),
   async apply(edit) {
     busy(true);
-    const done = await program.call("apply", { ...request(), edit });
+    const done = await program.call("apply", { ...request(), edit }).catch(failed);
     const what = edit.annotations.map((a) => `${a.key}: "${a.value}"`).join(", ");
     if (done.wrong) {
       busy(false);

@@ -2,28 +2,44 @@
 import workerSource from "built:worker";
 
 export class Program {
-  constructor(onFailure) {
-    this.waiting = new Map();
+  constructor() {
+    this.url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
+    this.program = Uint8Array.from(atob(document.getElementById("program").textContent), (c) => c.charCodeAt(0));
     this.next = 1;
-    const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
-    this.worker = new Worker(url);
+    this.start();
+  }
+
+  start() {
+    this.waiting = new Map();
+    this.worker = new Worker(this.url);
     this.worker.onmessage = ({ data }) => {
       if (data.failed) {
-        onFailure(data.failed);
+        this.fail(data.failed);
         return;
       }
-      this.waiting.get(data.id)(data.answer);
+      this.waiting.get(data.id).resolve(data.answer);
       this.waiting.delete(data.id);
     };
-    this.worker.onerror = (event) => onFailure(event.message);
-    const bytes = Uint8Array.from(atob(document.getElementById("program").textContent), (c) => c.charCodeAt(0));
-    this.worker.postMessage({ program: bytes }, [bytes.buffer]);
+    this.worker.onerror = (event) => this.fail(event.message);
+    this.worker.postMessage({ program: this.program });
+  }
+
+  // fail ends a program that crashed: what is left of it may answer nonsense. The
+  // next call starts another.
+  fail(message) {
+    this.worker.onmessage = this.worker.onerror = null;
+    this.worker.terminate();
+    this.worker = null;
+    this.waiting.forEach(({ reject }) => reject(new Error(message)));
   }
 
   call(op, request) {
-    return new Promise((resolve) => {
+    if (!this.worker) {
+      this.start();
+    }
+    return new Promise((resolve, reject) => {
       const id = this.next++;
-      this.waiting.set(id, resolve);
+      this.waiting.set(id, { resolve, reject });
       this.worker.postMessage({ id, op, request });
     });
   }

@@ -252,6 +252,18 @@ test("a broken manifest is said at its line, and what was there stays until it i
   assert.equal(await text(p, "#verdict"), "bypass");
 });
 
+test("a manifest that crashes the program is said, and the next one is answered", async () => {
+  const p = await open();
+  await p.evaluate((url) => location.assign(url), link({ manifest: "[".repeat(20000) + "]".repeat(20000) }));
+  await p.waitForSelector("#broken");
+  await settled(p);
+  assert.match(await text(p, "#broken"), /program failed|max depth/);
+  complaints.length = 0; // Go's own words about its end
+  await answer(p, () => p.selectOption("#example", "skip-ports.yaml"));
+  assert.ok(await p.isHidden("#broken"));
+  assert.equal(await p.locator("#result.stale").count(), 0);
+});
+
 test("a link carries the question", async () => {
   const p = await open();
   await answer(p, () => p.selectOption("#example", "emoji.yaml"));

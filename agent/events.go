@@ -66,6 +66,7 @@ const (
 	eventUpdate  = 30 * time.Second // how often a series is written at most
 	eventRetry   = 5 * time.Minute  // where they were not allowed
 	eventPause   = 30 * time.Second // after no answer, so that what waits for Events goes on
+	eventsKept   = 4096             // series that are remembered
 	eventNote    = 1024             // bytes, the API's limit
 )
 
@@ -199,11 +200,15 @@ func (e *events) again(ctx context.Context, s *series, now time.Time) error {
 	return e.kube.events.Patch(types.MergePatchType).Namespace(s.namespace).Resource("events").Name(s.name).Body(patch).Do(ctx).Error()
 }
 
-// forget drops what is no series any more.
+// forget drops what is no series any more, and everything where there is too
+// much to remember: what happens again then is a new Event.
 func (e *events) forget(now time.Time) {
 	for ev, s := range e.sent {
 		if now.Sub(s.first) >= eventSeries {
 			delete(e.sent, ev)
 		}
+	}
+	if len(e.sent) >= eventsKept {
+		clear(e.sent)
 	}
 }

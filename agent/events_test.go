@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,5 +40,19 @@ func TestAnEventAboutALongNameWithALongNoteIsOneThatTheAPITakes(t *testing.T) {
 		if len(ev.Note) > 1024 || strings.ContainsRune(ev.Note, utf8.RuneError) || !strings.HasSuffix(ev.Note, "€ ...") {
 			t.Errorf("its note of %d bytes ends in %q", len(ev.Note), ev.Note[len(ev.Note)-10:])
 		}
+	}
+}
+
+// Pods that come and go have an Event each, and nobody asks how many.
+func TestSeriesOfEventsAreRememberedWithinABound(t *testing.T) {
+	t.Parallel()
+	e := &events{sent: map[event]*series{}}
+	now := time.Now()
+	for i := range 3 * eventsKept {
+		e.forget(now)
+		e.sent[event{note: strconv.Itoa(i)}] = &series{first: now}
+	}
+	if n := len(e.sent); n == 0 || n > eventsKept {
+		t.Errorf("%d series are remembered, want at most %d", n, eventsKept)
 	}
 }

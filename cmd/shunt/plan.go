@@ -58,6 +58,9 @@ value came from.`,
 			if err != nil {
 				return err
 			}
+			if format == formatTable {
+				text = s.screen().Fit(text)
+			}
 			_, err = io.WriteString(s.stdout, text)
 			return err
 		},

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -64,7 +65,11 @@ func (w *workloads) planManifests(r *request, format string) error {
 	case end != "":
 		fmt.Fprintf(&b, "\n%s%s", mark, end)
 	}
-	_, err = r.sys.stdout.Write(b.Bytes())
+	text := b.String()
+	if format == formatTable {
+		text = r.sys.screen().Fit(text)
+	}
+	_, err = io.WriteString(r.sys.stdout, text)
 	return err
 }
 

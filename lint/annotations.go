@@ -56,8 +56,15 @@ func (l *linter) unknown(p *place, key string, g guess) {
 // wantsProxy reports whether a value of linkerd.io/inject asks for a proxy.
 func wantsProxy(value string) bool { return value == "enabled" || value == "ingress" }
 
+// invalid reports a value. What config says of one begins with what is wrong with
+// which entry.
 func (l *linter) invalid(p *place, key, wants string) {
-	l.report(invalidValue, p, key, "invalid value "+config.Quote(p.list[key].Value), wants)
+	const want = ": want "
+	message := "invalid value " + config.Quote(p.list[key].Value)
+	if i := strings.LastIndex(wants, want); i >= 0 {
+		message, wants = message+": "+wants[:i], wants[i+len(want):]
+	}
+	l.report(invalidValue, p, key, message, wants)
 }
 
 // misplaced reports whether an annotation has no effect where it is. A workload

@@ -247,6 +247,20 @@ func TestAPodWhoseAddressIsAnotherPodsToo(t *testing.T) {
 	n.comesTo(map[State]int{Ruled: 1}, "shop/web NetnsNotFound, shop/web RulesMissing, shop/web RulesRepaired")
 }
 
+// Events once said how many namespaces there were: each other number was news.
+func TestAPodThatIsNotFoundIsToldOfOnce(t *testing.T) {
+	t.Parallel()
+	top := netnstest.NewTopology(t)
+	n := newNode(t)
+	n.has(meshed("web", "1", top.Pod.IPv4))
+	n.comesTo(map[State]int{Unknown: 1}, "shop/web NetnsNotFound")
+	for name, ns := range map[string]*netnstest.NS{"cni-client": top.Client, "cni-server": top.Server} {
+		n.mount(name, ns)
+		n.look(t.Context(), "1")
+	}
+	n.comesTo(map[State]int{Unknown: 1}, "shop/web NetnsNotFound")
+}
+
 func TestANamespaceThatGetsItsAddressLateIsFound(t *testing.T) {
 	t.Parallel()
 	ns := netnstest.New(t)

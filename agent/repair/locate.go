@@ -120,7 +120,7 @@ func (l *Locator) only(paths []string, ips []netip.Addr) (found *netns.NS, at Pl
 		}
 	}
 	if found == nil {
-		return nil, at, fmt.Errorf("%w: looked at %d in %s", ErrNotFound, len(paths), l.Folder)
+		return nil, at, fmt.Errorf("%w: looked in %s", ErrNotFound, l.Folder)
 	}
 	return found, at, nil
 }

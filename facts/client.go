@@ -106,7 +106,7 @@ func exchange(path string, message []byte, deadline time.Time) (data []byte, con
 // calls on sockets with a timeout are not restarted (signal(7)).
 func within(fd, option int, deadline time.Time, call func() error) error {
 	for {
-		left := unix.NsecToTimeval(int64(max(time.Until(deadline), time.Millisecond))) // zero would be for ever
+		left := unix.NsecToTimeval(int64(max(time.Until(deadline), time.Millisecond))) // zero would be forever
 		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, option, &left); err != nil {
 			return err
 		}

@@ -26,9 +26,9 @@ func (r *Repairer) tell(ctx context.Context, p Pod, n Note) {
 // describe says what a pod's network namespace holds.
 func describe(f finding) string {
 	if f == none {
-		return "the pod has no redirect rules, so its connections do not pass the proxy"
+		return "the pod has no redirect rules, so its connections do not go through the proxy"
 	}
-	return "the pod's redirect rules are not those of its configuration, nor whole: some of its connections may not pass the proxy"
+	return "the pod's redirect rules are incomplete or not those of its configuration: some of its connections may not go through the proxy"
 }
 
 // repairing tells that a pod's rules are about to be written.

@@ -60,7 +60,7 @@ func serve(t testing.TB, ns *NS, addr netip.AddrPort, answer func(fd int, local 
 	return port
 }
 
-// listen makes a listening socket in ns. It is of ns for ever; the threads
+// listen makes a listening socket in ns. It belongs to ns forever; the threads
 // that use it need not be.
 func listen(ns *NS, addr netip.AddrPort) (fd int, port uint16, err error) {
 	err = ns.Do(func() (err error) { fd, err = socket(addr.Addr()); return err })

@@ -31,6 +31,11 @@ as_root() {
 	fi
 }
 
+# apt_install installs packages.
+apt_install() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+}
+
 # package prints the Debian and Ubuntu package of a command.
 package() {
 	case $1 in
@@ -51,10 +56,13 @@ absent=$(missing)
 if command -v apt-get >/dev/null; then
 	mapfile -t packages < <(for command in $absent; do package "$command"; done | sort -u)
 	echo "deps: installing ${packages[*]}"
-	if ! { as_root apt-get -qq update &&
-		as_root env DEBIAN_FRONTEND=noninteractive \
-			apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null; }; then
-		echo "deps: apt-get failed" >&2
+	as_root apt-get -qq update || echo "deps: apt-get update failed" >&2
+	# One by one if need be: a package that is not to be had (Ubuntu has Chromium as
+	# a snap only) keeps no other out.
+	if ! apt_install "${packages[@]}"; then
+		for package in "${packages[@]}"; do
+			apt_install "$package" || echo "deps: apt-get cannot install $package" >&2
+		done
 	fi
 	absent=$(missing)
 	[ -n "$absent" ] || exit 0
@@ -64,7 +72,7 @@ cat >&2 <<END
 deps: missing, so that tests which need them are skipped:
 $(for command in $absent; do echo "  $command"; done)
 The packages that have them:
-  Debian, Ubuntu  iptables nftables iproute2 containernetworking-plugins containerd runc nodejs npm chromium
+  Debian, Ubuntu  iptables nftables iproute2 containernetworking-plugins containerd runc nodejs npm chromium (Ubuntu: the snap)
   Fedora          iptables-nft iptables-legacy nftables iproute containernetworking-plugins containerd nodejs npm chromium
   Alpine          iptables iptables-legacy nftables iproute2 cni-plugins containerd runc nodejs npm chromium
   Arch            iptables nftables iproute2 cni-plugins containerd runc nodejs npm chromium

@@ -60,6 +60,7 @@ cgroups | while read -r d; do # leaves first
 done
 [ -s "$RUN/sysctl.saved" ] && while IFS='=' read -r k v; do sysctl -qw "$k=$v"; done <"$RUN/sysctl.saved"
 rm -f /var/lib/cni/results/"$NETNS"-* # of a pod whose network got another name meanwhile
+[ ! -e "$RUN/no-run-shunt" ] || rm -rf /run/shunt # there was none before
 find /var/log/containers -lname "$RUN/*" -delete 2>/dev/null
 rm -rf "$RUN" /var/lib/kubelet/device-plugins/kubelet_internal_checkpoint /var/lib/kubelet/device-plugins/kubelet.sock
 

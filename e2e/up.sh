@@ -133,6 +133,7 @@ mkdir -p "$RUN/containerd"; chmod 711 "$RUN/containerd" # a pod's user namespace
 # nsenter, not "ip netns exec": the latter mounts a fresh /sys without the cgroup mounts.
 NS=(nsenter "--net=/run/netns/$NETNS")
 if [ ! -e "/run/netns/$NETNS" ]; then
+  [ -e /run/shunt ] || touch "$RUN/no-run-shunt" # the agent's folder is at a fixed place
   ip netns add "$NETNS"
   ip link add "$VETH" type veth peer name eth0 netns "$NETNS"
   ip addr add "$HOST_IP/30" dev "$VETH"; ip link set "$VETH" up

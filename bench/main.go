@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"shunt/redirect"
 )
 
 // bench is one run.
@@ -52,6 +54,9 @@ func (b *bench) run(out string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
+	if node := filepath.Dir(redirect.LockFolder); !exists(node) {
+		defer os.RemoveAll(node) // the plugin makes it, for its locks
+	}
 	// Stripped, like the program that they are compared with.
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.dir+"/", "./bench/empty", "./bench/minimal")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -87,4 +92,9 @@ func (b *bench) run(out string) (err error) {
 		return nil
 	}
 	return replaceFigures(out, text)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

@@ -26,7 +26,7 @@ func (r *Repairer) write(ctx context.Context, e entry, f finding, ns *netns.NS, 
 	if err != nil {
 		r.metrics.repairs.WithLabelValues(failed).Inc()
 		log.Warn("the pod's rules were not written", "netns", ns, "err", err)
-		r.tell(ctx, p, Note{true, RepairFailed, "the pod's rules were not written: " + err.Error()})
+		r.tell(ctx, p, Note{true, RepairFailed, "the pod's rules were not written, trying again: " + err.Error()})
 		r.later(p.UID)
 		return
 	}

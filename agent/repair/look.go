@@ -98,8 +98,7 @@ func (r *Repairer) notLocated(ctx context.Context, e entry, err error, log *slog
 		return
 	}
 	log.Warn("the pod's network namespace is not found", "err", err)
-	r.tell(ctx, e.pod, Note{true, NetnsNotFound, "it is not known whether the pod has its rules: " + err.Error() +
-		"; nothing was touched"})
+	r.tell(ctx, e.pod, notFound(err))
 }
 
 // noNftables says once that nothing can be done here.

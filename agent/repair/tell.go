@@ -2,6 +2,7 @@ package repair
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -45,4 +46,13 @@ func missing(p Pod, f finding) Note {
 		what += fmt.Sprintf("; or: shunt-agent pod %s repair, in the agent of its node", p)
 	}
 	return Note{true, RulesMissing, describe(f) + ": " + what}
+}
+
+// notFound tells that nothing could be looked at, and what people can do.
+func notFound(err error) Note {
+	what := "if it runs without rules, delete it, so that a new one gets them"
+	if errors.Is(err, ErrNotFound) {
+		what += "; if the runtime keeps network namespaces elsewhere, say where by --netns-dir (in the chart: shunt.netnsDir)"
+	}
+	return Note{true, NetnsNotFound, "it is not known whether the pod has its rules: " + err.Error() + "; nothing was touched: " + what}
 }
